@@ -10,6 +10,6 @@ _pyproject = _checkout / "pyproject.toml"
 if _pyproject.is_file() and 'name = "musicgym"' in _pyproject.read_text(encoding="utf-8"):
     __path__.append(str(_checkout))
 
-from musicgym.score import BLANK, REST, Note, Score  # noqa: E402  # after __path__ is complete
+from musicgym.score import BLANK, REST, Note, Score  # after __path__ is complete
 
 __all__ = ["BLANK", "REST", "Note", "Score", "__version__"]

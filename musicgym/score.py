@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Iterable, Iterator, NamedTuple, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -180,8 +182,8 @@ class Score:
     source: str = ""
     changes: tuple[Change, ...] = dataclasses.field(default=(), repr=False)
 
-    _SLOTS = {"pitch": np.int8, "onset": np.bool_, "velocity": np.uint8}
-    _STEPS = {"position": np.int16, "tonic": np.int8, "mode": np.int8, "phrase_end": np.bool_}
+    _SLOTS: ClassVar[dict[str, Any]] = {"pitch": np.int8, "onset": np.bool_, "velocity": np.uint8}
+    _STEPS: ClassVar[dict[str, Any]] = {"position": np.int16, "tonic": np.int8, "mode": np.int8, "phrase_end": np.bool_}
     _TEXTS = ("steps_per_quarter", "meters", "tempos", "keys", "programs", "names", "title", "source")
 
     def __post_init__(self) -> None:
@@ -231,7 +233,7 @@ class Score:
             raise ValueError(f"Score.steps_per_quarter is {self.steps_per_quarter}: expected 1 or more")
         for name in ("meters", "tempos", "keys"):
             changes = getattr(self, name)
-            if not changes or changes[0][0] != 0 or any(a[0] >= b[0] for a, b in zip(changes, changes[1:])):
+            if not changes or changes[0][0] != 0 or any(a[0] >= b[0] for a, b in itertools.pairwise(changes)):
                 raise ValueError(f"Score.{name} is {changes}: expected changes in rising order of step, the first at step 0")
         if len(self.programs) != voices or len(self.names) != voices:
             raise ValueError(f"Score: {len(self.programs)} programs and {len(self.names)} names for {voices} voices")
