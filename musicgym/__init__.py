@@ -1,6 +1,11 @@
 """musicgym: Gymnasium environments in which agents learn to compose."""
 
+from importlib import import_module as _import_module
 from pathlib import Path as _Path
+from typing import TYPE_CHECKING
+
+if __name__ != "musicgym":
+    raise ImportError(f"import musicgym, not {__name__}")
 
 __version__ = "0.1.0"
 
@@ -10,6 +15,27 @@ _pyproject = _checkout / "pyproject.toml"
 if _pyproject.is_file() and 'name = "musicgym"' in _pyproject.read_text(encoding="utf-8"):
     __path__.append(str(_checkout))
 
-from musicgym.score import BLANK, REST, Note, Score  # after __path__ is complete
+# Public names and the modules they come from, imported when first asked for: `import musicgym` stays quick.
+_HOME = {
+    "BLANK": "musicgym.score",
+    "REST": "musicgym.score",
+    "Note": "musicgym.score",
+    "Score": "musicgym.score",
+}
+
+if TYPE_CHECKING:
+    from musicgym.score import BLANK, REST, Note, Score
 
 __all__ = ["BLANK", "REST", "Note", "Score", "__version__"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'musicgym' has no attribute {name!r}")
+    value: object = getattr(_import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
