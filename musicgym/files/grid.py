@@ -119,8 +119,8 @@ def _decimal(time: int | Fraction, unit: int) -> str:
 
 
 def _named(part: int, note: TimedNote, ticks_per_quarter: int) -> str:
-    times = f"{float(Fraction(note.onset) / ticks_per_quarter):g} and lasts {float(Fraction(note.duration) / ticks_per_quarter):g}"
-    return f"part {part}: the note {pitch_name(note.pitch)} that begins at quarter {times}"
+    onset, duration = (float(Fraction(time) / ticks_per_quarter) for time in (note.onset, note.duration))
+    return f"part {part}: the note {pitch_name(note.pitch)} that begins at quarter {onset:g} and lasts {duration:g}"
 
 
 def _refusal(part: int, note: TimedNote, ticks_per_quarter: int, stop: int) -> str:

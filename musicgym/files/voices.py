@@ -106,13 +106,14 @@ def _skyline(notes: list[GridNote], changes: list[Change]) -> list[GridNote]:
         return line[-1].start + line[-1].duration if line else 0
 
     def uncover(until: int) -> None:
-        """Let covered notes come out where nothing higher sounds, before the step `until`."""
+        """Let the highest covered notes come out where nothing sounds, before the step `until`."""
         while covered and end() < until:
             _, _, note = heapq.heappop(covered)
             late = max(end() - note.start, 0)
             if 2 * late <= note.duration:
-                detail = f"{pitch_name(note.pitch)} comes out {late} steps late from under a higher note"
-                changes.append(Change("cut", 0, note.start + late, detail))
+                if late:
+                    detail = f"{pitch_name(note.pitch)} comes out {late} steps late from under a higher note"
+                    changes.append(Change("cut", 0, note.start + late, detail))
                 line.append(note._replace(start=note.start + late, duration=note.duration - late))
             else:
                 detail = f"{pitch_name(note.pitch)} sounds below {pitch_name(line[-1].pitch)}"
@@ -122,16 +123,14 @@ def _skyline(notes: list[GridNote], changes: list[Change]) -> list[GridNote]:
     for start, together in groupby(notes, key=lambda n: n.start):
         uncover(start)
         group = _without_grace_notes(list(together), 0, changes)
-        if end() <= start or group[0].pitch > line[-1].pitch:
-            top, *group = group
-            if end() > start:
-                detail = f"{pitch_name(line[-1].pitch)} ends where the higher {pitch_name(top.pitch)} begins"
-                changes.append(Change("cut", 0, start, detail))
-                line[-1] = line[-1]._replace(duration=start - line[-1].start)
-            line.append(top)
+        if end() > start and group[0].pitch > line[-1].pitch:
+            detail = f"{pitch_name(line[-1].pitch)} ends where the higher {pitch_name(group[0].pitch)} begins"
+            changes.append(Change("cut", 0, start, detail))
+            line[-1] = line[-1]._replace(duration=start - line[-1].start)
         for note in group:
             serial += 1
             heapq.heappush(covered, (-note.pitch, serial, note))
+        uncover(start + 1)
     uncover(notes[-1].start + max(n.duration for n in notes) + 1 if notes else 0)
     return line
 
@@ -148,7 +147,8 @@ def _split(notes: list[GridNote], part: int) -> list[list[GridNote]]:
     for start, together in groupby(notes, key=lambda n: n.start):
         group = list(together)
         free = [v for v in range(count) if ends[v] <= start]
-        for note, voice in zip(group, _follow([n.pitch for n in group], free, reference, [e > start for e in ends])):
+        chosen = _follow([n.pitch for n in group], free, reference, [e > start for e in ends])
+        for note, voice in zip(group, chosen, strict=True):
             lines[voice].append(note)
             ends[voice] = start + note.duration
             reference[voice] = note.pitch
