@@ -1,6 +1,7 @@
-"""Lists the packages: the folders rewards/, agents/ and benchmarks/ are installed as musicgym.rewards, musicgym.agents, musicgym.benchmarks.
+"""Lists the packages: the folders rewards/, agents/ and benchmarks/ are installed as musicgym.rewards, musicgym.agents, ...
 
-Everything else stands in pyproject.toml, which can find packages or rename folders, but not both; a list by hand would forget the next subfolder.
+Everything else stands in pyproject.toml, which can find packages or rename folders, but not both; a list by hand would
+forget the next subfolder.
 """
 
 from setuptools import find_packages, setup

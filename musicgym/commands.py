@@ -1,10 +1,10 @@
 """The command line: `musicgym COMMAND ...`.
 
-This module knows the name, the help line and the place of every command, and nothing else. A command's own module is imported when the
-command is called, so `musicgym --help` is quick, and the core imports nothing from the packages above it.
+This module knows the name, the help line and the place of every command, and nothing else. A command's own module is
+imported when the command is called, so `musicgym --help` is quick, and the core imports nothing from the packages above it.
 
-A command is a callable that takes `args` (list of text) and `prog_name`, as a `typer.Typer` does. Exit status: 0 done, 1 failed (the reason is
-one line on stderr; with MUSICGYM_DEBUG set, a traceback), 2 the command line was wrong, 130 interrupted.
+A command is a callable that takes `args` (list of text) and `prog_name`, as a `typer.Typer` does. Exit status: 0 done,
+1 failed (the reason is one line on stderr; with MUSICGYM_DEBUG set, a traceback), 2 the command line was wrong, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -35,9 +35,13 @@ class Command(NamedTuple):
 
 COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
-        "train": Command("musicgym.agents.commands", "train", "Train an agent and leave its pieces, scores and figures in runs/.", "agents"),
+        "train": Command(
+            "musicgym.agents.commands", "train", "Train an agent and leave its pieces, scores and figures in runs/.", "agents"
+        ),
         "corpus": Command("musicgym.corpus.commands", "corpus", "List, build and show the collections of real tunes."),
-        "bench": Command("musicgym.benchmarks.commands", "bench", "Measure: speed of the environments, quality of the rewards.", "agents"),
+        "bench": Command(
+            "musicgym.benchmarks.commands", "bench", "Measure: speed of the environments, quality of the rewards.", "agents"
+        ),
     }
 )
 

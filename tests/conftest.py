@@ -1,0 +1,24 @@
+"""What every test stands on: Hypothesis without deadlines, one cache folder for the whole run, one thread a process."""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+from hypothesis import settings
+
+# Before any import of NumPy or torch: two test processes with as many threads as cores each only wait for one another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+# The run begins with an empty cache, as a new user does, and leaves the user's own alone. Worker processes of pytest-xdist
+# and commands started by tests inherit it, so corpora are built once. MUSICGYM_TEST_CACHE names a folder kept between runs.
+if "MUSICGYM_TEST_CACHE" not in os.environ:
+    os.environ["MUSICGYM_TEST_CACHE"] = tempfile.mkdtemp(prefix="musicgym-test-cache-")
+    atexit.register(shutil.rmtree, os.environ["MUSICGYM_TEST_CACHE"], ignore_errors=True)
+os.environ["XDG_CACHE_HOME"] = os.environ["MUSICGYM_TEST_CACHE"]
+
+# A first call may compile for seconds, so no deadlines. In CI the same examples every time: a failure there is one of the change.
+settings.register_profile("default", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
