@@ -27,7 +27,8 @@ lint: .venv/installed-test
 types: .venv/installed-test
 	@rm -rf build .venv/typed
 	@$(BIN)/python -m venv --without-pip .venv/typed
-	@$(BIN)/python -m pip --python .venv/typed/bin/python install --quiet --no-deps --no-build-isolation .
+	@$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir .venv/typed .
+	@$(BIN)/python -m pip --python .venv/typed/bin/python install --quiet --no-deps .venv/typed/*.whl
 	@$(BIN)/python -c "import sysconfig as s; print(s.get_path('purelib'))" \
 		> "$$(.venv/typed/bin/python -c "import sysconfig as s; print(s.get_path('purelib'))")/dependencies.pth"
 	@rm -rf build
