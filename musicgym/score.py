@@ -422,11 +422,11 @@ class Score:
 
         return midi.read(path, **options)
 
-    def to_midi(self, path: str | Path) -> None:
+    def to_midi(self, path: str | Path, **options: Any) -> None:
         """Write a MIDI file, a track a voice; see `musicgym.files.midi.write`."""
         from musicgym.files import midi
 
-        midi.write(self, path)
+        midi.write(self, path, **options)
 
     @classmethod
     def from_musicxml(cls, path: str | Path | bytes, **options: Any) -> Score:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -98,7 +98,7 @@ def quantise(
             ends = begins + duration * steps_per_quarter
             start = int((2 * begins + ticks_per_quarter) // twice)
             stop = int((2 * ends + ticks_per_quarter) // twice)
-            if onset < 0 or duration < 0 or stop >= MAX_STEPS or not (REST <= pitch <= 127 and 0 <= velocity <= 127):
+            if onset < 0 or duration < 0 or stop > MAX_STEPS or not (REST <= pitch <= 127 and 0 <= velocity <= 127):
                 raise ValueError(_refusal(index, note, ticks_per_quarter, stop))
             brief = stop <= start
             moved = ""
@@ -129,7 +129,7 @@ def _refusal(part: int, note: TimedNote, ticks_per_quarter: int, stop: int) -> s
     if note.onset < 0 or note.duration < 0:
         return f"{_named(part, note, ticks_per_quarter)}: times must be 0 or more"
     name = _named(part, note, ticks_per_quarter)
-    return f"{name} would end at step {stop}: at most {MAX_STEPS - 1} steps are read; cut the file or use a coarser grid"
+    return f"{name} would end at step {stop}: at most {MAX_STEPS} steps are read; cut the file or use a coarser grid"
 
 
 def _misfit(part: int, note: TimedNote, parts: Sequence[Sequence[TimedNote]], ticks_per_quarter: int, steps: int) -> str:
@@ -181,7 +181,7 @@ def positions(steps: int, bar_lines: Iterable[int], first: int = 0) -> np.ndarra
     return made.astype(np.int16)
 
 
-def lay_out(voices: Sequence[Sequence[GridNote]], steps: int) -> dict[str, np.ndarray | None]:
+def lay_out(voices: Sequence[Sequence[GridNote]], steps: int) -> dict[str, Any]:
     """Arrays `pitch`, `onset`, `velocity`, `spelling` (each (voices, steps)) of monophonic voices, for `Score`.
 
     A rest begins at step 0, where a note ends into silence, and where a note of pitch `REST` begins in silence.

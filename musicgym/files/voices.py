@@ -137,6 +137,8 @@ def _skyline(notes: list[GridNote], changes: list[Change]) -> list[GridNote]:
 
 def _split(notes: list[GridNote], part: int) -> list[list[GridNote]]:
     """As few voices as hold every note of a part. Cost grows with notes times voices."""
+    if not notes:
+        return [[]]
     notes = sorted(notes, key=_order)
     reference = _fullest_chord(notes)  # the pitch that each voice is followed from, high to low
     count = len(reference)
