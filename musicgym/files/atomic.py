@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,28 +16,21 @@ def replace_file(path: str | Path) -> Iterator[Path]:
     The temporary file exists, is empty, and keeps `path`'s suffix.
 
     Raises:
-        ValueError: the folder isn't there or can't be written to.
+        ValueError: the folder isn't there or can't be written to, or `path` is a folder.
         OSError: writing failed (a full disk).
     """
     path = Path(path)
+    temporary = path.parent / f".{path.stem[:64]}.{secrets.token_hex(6)}{path.suffix}"
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:64]}.", suffix=path.suffix, dir=path.parent)
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     except (OSError, ValueError) as error:
         raise ValueError(f"cannot write {str(path)!r}: {error}; choose a folder that exists and may be written to") from error
-    os.close(handle)
-    temporary = Path(name)
     try:
         yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's files are for their owner only
-        os.replace(temporary, path)
-    except IsADirectoryError as error:
-        raise ValueError(f"cannot write {str(path)!r}: it is a folder") from error
-    finally:
+        try:
+            os.replace(temporary, path)
+        except (IsADirectoryError, NotADirectoryError, PermissionError) as error:
+            raise ValueError(f"cannot write {str(path)!r}: {error}; choose the name of a file") from error
+    except BaseException:
         temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    """The process's file mask, which can only be read by setting it."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
+        raise
