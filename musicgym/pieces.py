@@ -112,6 +112,7 @@ class Pieces(NamedTuple):
     order: np.ndarray  # int16 (N, visits): slots in the order in which they are visited
     visits: np.ndarray  # int32 (N,): how many of `order` this piece uses
     cursor: np.ndarray  # int32 (N,): index into `order` of the slot to be chosen next
+    append: np.ndarray  # bool (N,): every choice comes after all that stands there, so nothing written earlier can see it
     done: np.ndarray  # bool (N,): the last choice finished the piece
     written: np.ndarray  # bool (N,): the last step wrote into this piece
     illegal: np.ndarray  # int32 (N,): choices repaired in this piece so far

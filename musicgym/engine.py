@@ -1,0 +1,314 @@
+"""`Engine`: N pieces of a task, written choice by choice in compiled kernels. Environments, planners and rewards stand on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from musicgym.choice import NOTE, ChordChoice, NoteChoice, StepChoice
+from musicgym.compiled import Entry, kernel
+from musicgym.handle import Handle
+from musicgym.masks import mask_row
+from musicgym.pieces import Excerpts, Pieces
+from musicgym.restarting import begin, index_events
+from musicgym.score import BLANK, NO_CHORD, KeyChange, MeterChange, Score, TempoChange
+from musicgym.task import Task
+from musicgym.threads import over_rows
+from musicgym.writing import Plan, choose
+
+ALL_ROWS = np.empty(0, np.int64)  # for kernels: all pieces, not a list of rows
+
+
+class EngineState(NamedTuple):
+    """Saved rows of an engine: copies of `Pieces`' arrays."""
+
+    pieces: Pieces
+
+
+class Engine:
+    """N pieces of one task.
+
+    Args:
+        task: what is composed.
+        num_pieces: N.
+        material: what pieces start from; None for the task's own.
+
+    Raises:
+        ValueError: no pieces, or material whose voices are not the task's.
+    """
+
+    def __init__(self, task: Task, num_pieces: int, material: Excerpts | None = None) -> None:
+        if num_pieces < 1:
+            raise ValueError(f"Engine(num_pieces={num_pieces}): expected 1 or more")
+        self.task = task
+        self.num_pieces = num_pieces
+        self.material = task.material() if material is None else material
+        if self.material.pitch.shape[1] != task.voices:
+            raise ValueError(f"material has {self.material.pitch.shape[1]} voices, the task has {task.voices}: they must agree")
+        if self.material.length.shape[0] == 0 or int(self.material.length.min()) < 1:
+            raise ValueError("material: expected at least one piece, each of one step or more")
+        self.plan = plan_of(task)
+        self.pieces = empty_pieces(num_pieces, task, self.plan, self.material.pitch.shape[2])
+        self.handle = Handle(self.pieces)
+        self._plan_handle = Handle(self.plan)
+        self._material_handle = Handle(self.material)
+        self.mask_size = int(self.plan.sizes.sum())
+
+    def reset(self, rows: np.ndarray, seeds: np.ndarray | None = None, material: Excerpts | None = None) -> None:
+        """Begin pieces anew, with new seeds or else with the next episode of the seeds they have.
+
+        Args:
+            rows: int64 (R,).
+            seeds: uint64 (R,) or None.
+            material: what these pieces start from this once; excerpts may not be longer than the engine's.
+        """
+        handle = self._material_handle
+        if material is not None:
+            self._check_fits(material)
+            handle = Handle(material)
+        if seeds is None:
+            self.pieces.episode[rows] += 1
+        else:
+            self.pieces.seed[rows] = seeds
+            self.pieces.episode[rows] = 0
+        _begin_rows(self.handle, handle, self._plan_handle, rows)
+
+    def _check_fits(self, material: Excerpts) -> None:
+        voices, steps = self.pieces.pitch.shape[1:]
+        if material.pitch.shape[1] != voices or material.pitch.shape[2] > steps or int(material.length.min(initial=0)) < 1:
+            _, has, longest = material.pitch.shape
+            raise ValueError(f"given score has {has} voices and {longest} steps: expected {voices} voices and 1..{steps} steps")
+
+    def check(self, actions: Any) -> np.ndarray:
+        """Actions as int64 (N, factors), C-contiguous.
+
+        Raises:
+            TypeError: not integers.
+            ValueError: wrong shape, or a code outside its factor, naming both.
+        """
+        array = np.asarray(actions)
+        if array.dtype.kind not in "iu":
+            raise TypeError(f"actions have dtype {array.dtype}: expected integers")
+        factors = self.plan.sizes.shape[0]
+        shape = (self.num_pieces, factors)
+        if array.shape != shape and not (factors == 1 and array.shape == (self.num_pieces,)):
+            expected = f"({self.num_pieces},)" if factors == 1 else str(shape)
+            raise ValueError(f"actions have shape {array.shape}: expected {expected}")
+        made = np.ascontiguousarray(array.reshape(shape), np.int64)
+        bad = _first_bad(made, self.plan.sizes)
+        if bad >= 0:
+            row, factor = divmod(int(bad), factors)
+            raise ValueError(
+                f"action {made[row, factor]} of piece {row} (factor {factor}): expected 0..{self.plan.sizes[factor] - 1}"
+            )
+        return made
+
+    def write(self, actions: np.ndarray) -> int:
+        """Write one checked choice into every piece that isn't done; returns how many pieces it finished."""
+        return int(over_rows(_choose_rows, self.num_pieces, self.handle, self._plan_handle, actions))
+
+    def masks(self, out: np.ndarray) -> None:
+        """Write the masks of all pieces into `out`, int8 (N, sum of sizes)."""
+        over_rows(_mask_rows, self.num_pieces, self.handle, self._plan_handle, out)
+
+    def take(self, rows: np.ndarray) -> Engine:
+        """A new engine whose pieces are copies of these rows (indices, which may repeat): what planners branch on."""
+        made = Engine(self.task, len(rows), self.material)
+        made.load_state(self.state(rows))
+        return made
+
+    def state(self, rows: np.ndarray | None = None) -> EngineState:
+        """A copy of all rows, or of some."""
+        return EngineState(Pieces(*(array.copy() if rows is None else array[rows] for array in self.pieces)))
+
+    def load_state(self, state: EngineState, rows: np.ndarray | None = None) -> None:
+        """Put saved rows back, in all places or at `rows`."""
+        where = slice(None) if rows is None else rows
+        for name, array, saved in zip(Pieces._fields, self.pieces, state.pieces, strict=True):
+            if saved.shape[1:] != array.shape[1:]:
+                raise ValueError(f"state's {name} has shape {saved.shape}: it belongs to another task than {array.shape}")
+            array[where] = saved
+
+    def copy_rows(self, source: np.ndarray, target: np.ndarray) -> None:
+        """Copy pieces over others of the same engine; `source` may repeat rows."""
+        for array in self.pieces:
+            array[target] = array[source]
+
+    def score(self, row: int) -> Score:
+        """Piece `row` as it stands."""
+        return score_of(self.pieces, row, self.task)
+
+
+def plan_of(task: Task) -> Plan:
+    """The task as the kernels see it."""
+    choice = task.choice
+    notes = choice if isinstance(choice, NoteChoice) else NoteChoice()
+    given = np.zeros(task.voices, np.bool_)
+    given[list(task.given)] = True
+    one_line = task.voices == 1 or isinstance(choice, ChordChoice) or (isinstance(choice, StepChoice) and task.order == "time")
+    in_order = task.order == "time" or (task.voices == 1 and task.order == "voice")
+    return Plan(
+        kind=choice.kind,
+        in_line=one_line and in_order and task.begin == "blank" and task.sweeps == 1,
+        sizes=np.array(choice.sizes, np.int64),
+        low=choice.low if isinstance(choice, StepChoice) else 0,
+        ranges=choice.voice_ranges(task.voices),
+        pitches=np.array(notes.pitches, np.int64),
+        durations=np.array(notes.durations, np.int64),
+        velocities=np.array(notes.velocities, np.int64),
+        velocity=task.velocity,
+        given=given,
+        blank=float(task.blank),
+        bars=task.holes == "bar",
+        filled=task.begin == "filled",
+        order=task.order_kind,
+        sweeps=task.sweeps,
+    )
+
+
+def empty_pieces(n: int, task: Task, plan: Plan, steps: int) -> Pieces:
+    """Arrays for N pieces, not begun."""
+    page = Excerpts.blank(n, task.voices, steps)
+    slots = page.pitch.shape
+    most_writes = {StepChoice: 1, NoteChoice: int(plan.durations.max()), ChordChoice: task.voices}[type(task.choice)]
+    counts = {name: np.zeros(n, np.int32) for name in ("visits", "cursor", "illegal", "dead_ends", "log_count")}
+    return Pieces(
+        **page._asdict(),
+        **counts,
+        given=np.zeros(slots, np.bool_),
+        start=np.zeros(slots, np.int16),
+        previous=np.full(slots, -1, np.int16),
+        order=np.zeros((n, task.voices * steps * task.sweeps), np.int16),
+        append=np.zeros(n, np.bool_),
+        done=np.ones(n, np.bool_),
+        written=np.zeros(n, np.bool_),
+        seed=np.zeros(n, np.uint64),
+        episode=np.zeros(n, np.int64),
+        log_slot=np.zeros((n, most_writes), np.int16),
+        log_pitch=np.zeros((n, most_writes), np.int8),
+        log_onset=np.zeros((n, most_writes), np.bool_),
+        log_velocity=np.zeros((n, most_writes), np.uint8),
+    )
+
+
+def finished_pieces(material: Excerpts) -> Pieces:
+    """Excerpts as pieces with nothing left to choose: what rewards judge whole music on."""
+    n, voices, steps = material.pitch.shape
+    task = Task(StepChoice(0, 127), voices=voices, length=steps)
+    pieces = empty_pieces(n, task, plan_of(task), steps)
+    for name, array in material._asdict().items():
+        getattr(pieces, name)[:] = array
+    _index_all(Handle(pieces))
+    return pieces
+
+
+def score_of(pieces: Pieces, row: int, task: Task) -> Score:
+    """Piece `row` as a `Score`, in the task's tempo and programs."""
+    end = int(pieces.length[row])
+    names = ("pitch", "onset", "velocity", "position", "tonic", "mode", "phrase_end")
+    arrays = {name: getattr(pieces, name)[row, ..., :end] for name in names}
+    chord = pieces.chord[row, :end]
+    tonic, mode = arrays["tonic"], arrays["mode"]
+    return Score(
+        **arrays,
+        chord=chord if (chord != NO_CHORD).any() else None,
+        steps_per_quarter=task.steps_per_quarter,
+        meters=_meters(pieces.bar[row, :end], pieces.beat[row, :end], task.steps_per_quarter),
+        tempos=(TempoChange(0, float(task.tempo)),),
+        keys=(KeyChange(0, int(tonic[0]), int(mode[0])),),
+        programs=task.programs or (0,) * task.voices,
+    )
+
+
+def _meters(bar: np.ndarray, beat: np.ndarray, steps_per_quarter: int) -> tuple[MeterChange, ...]:
+    changed = np.flatnonzero((np.diff(bar, prepend=-1) != 0) | (np.diff(beat, prepend=-1) != 0))
+    changes = []
+    for step in changed:
+        unit = int(beat[step])
+        simple = 4 * steps_per_quarter % unit == 0 and 4 * steps_per_quarter // unit in (1, 2, 4, 8, 16, 32)
+        denominator = (4 if simple else 12) * steps_per_quarter // unit
+        changes.append(MeterChange(int(step), int(bar[step]) * denominator // (4 * steps_per_quarter), denominator))
+    return tuple(changes)
+
+
+def as_material(given: Sequence[Score] | Excerpts) -> Excerpts:
+    """Scores or excerpts as excerpts."""
+    return given if isinstance(given, Excerpts) else Excerpts.from_scores(list(given))
+
+
+@Entry
+def _first_bad(actions: np.ndarray, sizes: np.ndarray) -> int:
+    factors = sizes.shape[0]
+    for n in range(actions.shape[0]):
+        for k in range(factors):
+            if actions[n, k] < 0 or actions[n, k] >= sizes[k]:
+                return n * factors + k
+    return -1
+
+
+@Entry
+def _begin_rows(pieces_handle: Handle, material_handle: Handle, plan_handle: Handle, rows: np.ndarray) -> None:
+    _begin(pieces_handle.value, material_handle.value, plan_handle.value, rows)
+
+
+@kernel
+def _begin(pieces: Pieces, material: Excerpts, plan: Plan, rows: np.ndarray) -> None:
+    for n in rows:
+        begin(pieces, n, material, plan)
+
+
+@Entry
+def _choose_rows(pieces_handle: Handle, plan_handle: Handle, actions: np.ndarray, lo: int, hi: int) -> int:
+    return _choose(pieces_handle.value, plan_handle.value, actions, lo, hi)
+
+
+@kernel
+def _choose(pieces: Pieces, plan: Plan, actions: np.ndarray, lo: int, hi: int) -> int:
+    """Write a choice into each piece that isn't done and move its cursor on; returns how many that finished."""
+    finished = 0
+    for n in range(lo, hi):
+        pieces.written[n] = not pieces.done[n]
+        if pieces.done[n]:
+            pieces.log_count[n] = 0
+            continue
+        if not choose(pieces, n, actions[n], plan):
+            pieces.illegal[n] += 1
+        cursor = pieces.cursor[n] + 1
+        if plan.kind == NOTE:
+            while cursor < pieces.visits[n] and _is_written(pieces, n, cursor):
+                cursor += 1  # the note has covered this slot
+        pieces.cursor[n] = cursor
+        if cursor >= pieces.visits[n]:
+            pieces.done[n] = True
+            finished += 1
+    return finished
+
+
+@kernel
+def _is_written(pieces: Pieces, n: int, cursor: int) -> bool:
+    slot, width = pieces.order[n, cursor], pieces.pitch.shape[2]
+    return pieces.pitch[n, slot // width, slot % width] != BLANK
+
+
+@Entry
+def _mask_rows(pieces_handle: Handle, plan_handle: Handle, out: np.ndarray, lo: int, hi: int) -> None:
+    _mask(pieces_handle.value, plan_handle.value, out, lo, hi)
+
+
+@kernel
+def _mask(pieces: Pieces, plan: Plan, out: np.ndarray, lo: int, hi: int) -> None:
+    for n in range(lo, hi):
+        mask_row(pieces, n, plan, out[n])
+
+
+@Entry
+def _index_all(pieces_handle: Handle) -> None:
+    _index(pieces_handle.value)
+
+
+@kernel
+def _index(pieces: Pieces) -> None:
+    for n in range(pieces.length.shape[0]):
+        index_events(pieces, n)

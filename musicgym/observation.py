@@ -1,0 +1,227 @@
+"""What an agent sees: a window of tokens around the cursor, the same as one-hot bits, or a piano roll."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import gymnasium as gym
+import numpy as np
+
+from musicgym.compiled import Entry, kernel
+from musicgym.handle import Handle
+from musicgym.pieces import Excerpts, Pieces
+from musicgym.score import BLANK, MODES, REST, SCALES
+from musicgym.task import Task, pitch_bounds
+
+OBSERVATIONS = ("onehot", "tokens", "pianoroll")
+DEFAULT_WINDOW = 16
+OUTSIDE, EMPTY, REST_TOKEN, HOLD_TOKEN, FIRST_PITCH_TOKEN = 0, 1, 2, 3, 4  # codes of a window's slots
+MOST_REMAINING, MOST_AGE, MOST_POSITION = 127, 31, 95  # longer stretches are seen as these
+_SCALE_BITS = np.array([sum(1 << degree for degree in scale) for scale in SCALES], np.int64)  # by mode
+_SET = 255  # a lit cell of a piano roll; 0..255 is what image policies expect
+
+
+class Sight(NamedTuple):
+    """An observation's layout as the kernels see it."""
+
+    low: int  # pitch of the first pitch token
+    back: int  # steps of the window before the cursor
+    ahead: int  # steps of the window from the cursor on (the cursor's own step included)
+    past: bool  # given slots after the cursor's step are hidden
+    phrases: bool  # there is a token for the steps to the next phrase end
+    nvec: np.ndarray  # int64 (tokens,): number of values of each token
+    offsets: np.ndarray  # int64 (tokens,): place of each token's first bit in the one-hot form
+
+
+class Observation:
+    """How a task is seen; one of `OBSERVATIONS`.
+
+    `"tokens"`: `MultiDiscrete`, uint8: slots still to be chosen (at most 127 are told apart), position in the bar,
+    local tonic, mode, with several voices the voice to be chosen, with phrase marks the steps to the next phrase
+    end, then per voice its last note's pitch and age, then the window: for each step from `window` steps before
+    the cursor on, for each voice, what stands there (0 outside or hidden, 1 blank, 2 a rest begins, 3 hold, 4.. pitches).
+    Where music can stand after the cursor (given parts, other orders than time), the window goes on for as
+    many steps after it, the cursor's own included.
+    `"onehot"`: the same tokens as bits, `Box(0, 1, uint8)`, flat.
+    `"pianoroll"`: `Box(0, 255, uint8)` (channels, pitches, steps): for each voice its onsets and what sounds; then
+    blanks still to be chosen in the composer's future (columns), position in the bar (columns, falling from the
+    bar line on), and the key (rows: scale 128, tonic 255).
+    """
+
+    def __init__(self, kind: str, task: Task, material: Excerpts, window: int | None = None) -> None:
+        if kind not in OBSERVATIONS:
+            raise ValueError(f"observation={kind!r}: expected one of {', '.join(OBSERVATIONS)}")
+        window = DEFAULT_WINDOW if window is None else window
+        if not 1 <= window <= 1024:
+            raise ValueError(f"window={window}: expected 1..1024 steps")
+        self.kind = kind
+        low, high = pitch_bounds(task, material)
+        steps = int(material.pitch.shape[2])
+        looks_ahead = bool(task.given) or task.order != "time" or task.begin == "filled" or task.blank < 1 or task.sweeps > 1
+        looks_ahead = looks_ahead or bool((material.pitch != BLANK).any()) or task.voices > 1
+        back = min(window, steps)
+        ahead = 0 if not looks_ahead else (1 if task.sees == "past" else back)
+        phrases = bool(material.phrase_end.any()) and task.sees == "all"
+        slots = FIRST_PITCH_TOKEN + high - low + 1
+        nvec = [MOST_REMAINING + 1, min(int(material.bar.max(initial=1)) - 1, MOST_POSITION) + 1, 12, len(MODES)]
+        nvec += [task.voices] if task.voices > 1 else []
+        nvec += [MOST_AGE + 1] if phrases else []
+        nvec += [high - low + 2, MOST_AGE + 1] * task.voices
+        nvec += [slots] * (task.voices * (back + ahead))
+        sizes = np.array(nvec, np.int64)
+        sizes[0] = min(MOST_REMAINING, task.voices * steps * task.sweeps) + 1
+        offsets = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
+        self.sight = Sight(low, back, ahead, task.sees == "past", phrases, sizes, offsets)
+        self.handle = Handle(self.sight)
+        self._shape = {
+            "tokens": (len(sizes),),
+            "onehot": (int(sizes.sum()),),
+            "pianoroll": (2 * task.voices + 3, high - low + 1, steps),
+        }[kind]
+        self.kernel = {"tokens": see_tokens, "onehot": see_bits, "pianoroll": see_pianoroll}[kind]
+
+    def space(self) -> gym.Space[Any]:
+        """The observation space of one piece."""
+        if self.kind == "tokens":
+            return gym.spaces.MultiDiscrete(self.sight.nvec, dtype=np.uint8)
+        high = 1 if self.kind == "onehot" else _SET
+        return gym.spaces.Box(0, high, self._shape, np.uint8)
+
+    def empty(self, rows: int) -> np.ndarray:
+        """uint8 (rows, ...): an array for the observations of so many pieces, not filled."""
+        return np.empty((rows, *self._shape), np.uint8)
+
+
+@kernel
+def token_row(pieces: Pieces, n: int, sight: Sight, out: np.ndarray) -> None:
+    """Write the tokens of piece n into `out`, an integer array (tokens,)."""
+    voices, width, length = pieces.pitch.shape[1], pieces.pitch.shape[2], pieces.length[n]
+    cursor, visits = pieces.cursor[n], pieces.visits[n]
+    if cursor < visits:
+        voice, step = pieces.order[n, cursor] // width, pieces.order[n, cursor] % width
+    else:
+        voice, step = 0, length
+    here = min(step, length - 1)
+    out[0] = min(visits - cursor, sight.nvec[0] - 1)
+    out[1] = min(pieces.position[n, here], sight.nvec[1] - 1)
+    out[2] = pieces.tonic[n, here]
+    out[3] = pieces.mode[n, here]
+    at = 4
+    if voices > 1:
+        out[at] = voice
+        at += 1
+    if sight.phrases:
+        until = 0
+        while until < MOST_AGE and here + until < length and not pieces.phrase_end[n, here + until]:
+            until += 1
+        out[at] = until
+        at += 1
+    for v in range(voices):
+        last = -1
+        if step > 0:
+            before = step - 1
+            sounds = pieces.onset[n, v, before] and pieces.pitch[n, v, before] >= 0
+            last = before if sounds else pieces.previous[n, v, before]
+        out[at] = pieces.pitch[n, v, last] - sight.low + 1 if last >= 0 else 0
+        out[at + 1] = min(step - last, MOST_AGE) if last >= 0 else 0
+        at += 2
+    first, end = step - sight.back, step + sight.ahead
+    if voices == 1 and not sight.past:  # the same as below, in loops that the compiler can vectorise
+        inside, outside = max(first, 0), min(end, length)
+        out[at : at + inside - first] = OUTSIDE
+        at -= first
+        for t in range(inside, outside):
+            out[at + t] = slot_token(pieces.pitch[n, 0, t], pieces.onset[n, 0, t], sight.low)
+        out[at + max(outside, inside) : at + end] = OUTSIDE
+        return
+    for t in range(first, end):
+        for v in range(voices):
+            token = OUTSIDE
+            if 0 <= t < length and not (sight.past and hidden(pieces, n, v, t, voice, step)):
+                token = slot_token(pieces.pitch[n, v, t], pieces.onset[n, v, t], sight.low)
+            out[at] = token
+            at += 1
+
+
+@kernel
+def slot_token(pitch: int, onset: bool, low: int) -> int:
+    """The token of one visible slot."""
+    event = REST_TOKEN if pitch == REST else pitch - low + FIRST_PITCH_TOKEN
+    return EMPTY if pitch == BLANK else (event if onset else HOLD_TOKEN)
+
+
+@kernel
+def hidden(pieces: Pieces, n: int, v: int, t: int, voice: int, step: int) -> bool:
+    """Whether a composer who is at (voice, step) and hears only the past cannot see slot (v, t): given and yet to sound."""
+    return t >= step and pieces.given[n, v, t] and not (t == step and v < voice)
+
+
+@Entry
+def see_tokens(pieces_handle: Handle, sight_handle: Handle, rows: np.ndarray, out: np.ndarray, lo: int, hi: int) -> None:
+    """Observe the pieces lo..hi-1 (of `rows`, where it isn't empty) as tokens; `out` is uint8 (rows, tokens)."""
+    _tokens(pieces_handle.value, sight_handle.value, lo, hi, rows, out)
+
+
+@kernel
+def _tokens(pieces: Pieces, sight: Sight, lo: int, hi: int, rows: np.ndarray, out: np.ndarray) -> None:
+    for i in range(lo, hi):
+        token_row(pieces, rows[i] if rows.shape[0] else i, sight, out[i])
+
+
+@Entry
+def see_bits(pieces_handle: Handle, sight_handle: Handle, rows: np.ndarray, out: np.ndarray, lo: int, hi: int) -> None:
+    """Observe as one-hot bits; `out` is uint8 (rows, bits)."""
+    sight = sight_handle.value
+    _bits(pieces_handle.value, sight, lo, hi, rows, np.empty(sight.nvec.shape[0], np.int64), out)
+
+
+@kernel
+def _bits(pieces: Pieces, sight: Sight, lo: int, hi: int, rows: np.ndarray, tokens: np.ndarray, out: np.ndarray) -> None:
+    for i in range(lo, hi):
+        token_row(pieces, rows[i] if rows.shape[0] else i, sight, tokens)
+        bits = out[i]
+        bits[:] = 0
+        for k in range(tokens.shape[0]):
+            bits[sight.offsets[k] + tokens[k]] = 1
+
+
+@Entry
+def see_pianoroll(pieces_handle: Handle, sight_handle: Handle, rows: np.ndarray, out: np.ndarray, lo: int, hi: int) -> None:
+    """Observe as piano rolls; `out` is uint8 (rows, channels, pitches, steps)."""
+    _rolls(pieces_handle.value, sight_handle.value, lo, hi, rows, out)
+
+
+@kernel
+def _rolls(pieces: Pieces, sight: Sight, lo: int, hi: int, rows: np.ndarray, out: np.ndarray) -> None:
+    for i in range(lo, hi):
+        roll_row(pieces, rows[i] if rows.shape[0] else i, sight, out[i])
+
+
+@kernel
+def roll_row(pieces: Pieces, n: int, sight: Sight, out: np.ndarray) -> None:
+    """Draw the piano roll of piece n into `out`, uint8 (channels, pitches, steps)."""
+    voices, width, length = pieces.pitch.shape[1], pieces.pitch.shape[2], pieces.length[n]
+    out[:] = 0
+    cursor, visits = pieces.cursor[n], pieces.visits[n]
+    voice, step = 0, length
+    if cursor < visits:
+        voice, step = pieces.order[n, cursor] // width, pieces.order[n, cursor] % width
+    for t in range(length):
+        for v in range(voices):
+            pitch = pieces.pitch[n, v, t]
+            if pitch >= 0 and not (sight.past and hidden(pieces, n, v, t, voice, step)):
+                out[2 * v + 1, pitch - sight.low, t] = _SET
+                if pieces.onset[n, v, t]:
+                    out[2 * v, pitch - sight.low, t] = _SET
+        if sight.past and t > step:
+            continue
+        for row in range(out.shape[1]):
+            out[2 * voices + 1, row, t] = _SET - _SET * pieces.position[n, t] // max(pieces.bar[n, t], 1)
+            degree = (row + sight.low - pieces.tonic[n, t]) % 12
+            if degree == 0:
+                out[2 * voices + 2, row, t] = _SET
+            elif _SCALE_BITS[pieces.mode[n, t]] >> degree & 1:
+                out[2 * voices + 2, row, t] = 128
+    for k in range(cursor, visits):
+        t = pieces.order[n, k] % width
+        out[2 * voices, :, t] = _SET

@@ -1,0 +1,170 @@
+"""Beginning pieces anew: drawing what they start from, cutting the blanks, setting the order of filling."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from musicgym.choice import CHORD
+from musicgym.compiled import kernel, small_kernel
+from musicgym.pieces import Excerpts, Pieces
+from musicgym.score import BLANK
+from musicgym.task import RANDOM, TIME_FIRST
+from musicgym.writing import Plan
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
+_MIX_2 = np.uint64(0x94D049BB133111EB)
+
+
+@small_kernel
+def scramble(x: np.uint64) -> np.uint64:
+    """SplitMix64's output function (Steele, Lea and Flood 2014): a 64-bit hash."""
+    x = (x ^ (x >> np.uint64(30))) * _MIX_1
+    x = (x ^ (x >> np.uint64(27))) * _MIX_2
+    return x ^ (x >> np.uint64(31))
+
+
+@small_kernel
+def draw(seed: np.uint64, episode: int, count: int, below: int) -> int:
+    """Draw number `count` of a piece's episode, uniform in 0..below-1. A pure function: nothing to keep or share."""
+    key = scramble(scramble(seed + _GOLDEN) + np.uint64(episode) * _GOLDEN)
+    bits = scramble(key + np.uint64(count + 1) * _GOLDEN) >> np.uint64(32)
+    return np.int64((bits * np.uint64(below)) >> np.uint64(32))
+
+
+@kernel
+def copy_page(pieces: Pieces, n: int, material: Excerpts, m: int) -> None:
+    """Lay excerpt m on piece n, the rest of the row blank."""
+    voices, width = material.pitch.shape[1], material.pitch.shape[2]
+    pieces.length[n] = material.length[m]
+    for voice in range(voices):
+        for step in range(pieces.pitch.shape[2]):
+            inside = step < width
+            pieces.pitch[n, voice, step] = material.pitch[m, voice, step] if inside else BLANK
+            pieces.onset[n, voice, step] = material.onset[m, voice, step] if inside else False
+            pieces.velocity[n, voice, step] = material.velocity[m, voice, step] if inside else 0
+    for step in range(width):
+        pieces.position[n, step] = material.position[m, step]
+        pieces.bar[n, step] = material.bar[m, step]
+        pieces.beat[n, step] = material.beat[m, step]
+        pieces.tonic[n, step] = material.tonic[m, step]
+        pieces.mode[n, step] = material.mode[m, step]
+        pieces.phrase_end[n, step] = material.phrase_end[m, step]
+        pieces.chord[n, step] = material.chord[m, step]
+
+
+@kernel
+def cut_blanks(pieces: Pieces, n: int, plan: Plan, drawn: int) -> int:
+    """Mark what is given and blank the rest; returns the number of random draws used so far."""
+    voices, length = pieces.pitch.shape[1], pieces.length[n]
+    seed, episode = pieces.seed[n], pieces.episode[n]
+    own_blanks = False
+    for voice in range(voices):
+        for step in range(length):
+            own_blanks = own_blanks or pieces.pitch[n, voice, step] == BLANK
+    opened = 0
+    for voice in range(voices):
+        is_open = False
+        for step in range(length):
+            if own_blanks:
+                is_open = pieces.pitch[n, voice, step] == BLANK
+            elif plan.given[voice]:
+                is_open = False
+            elif plan.blank >= 1.0:
+                is_open = True
+            elif step == 0 or not plan.bars or pieces.position[n, step] == 0:
+                is_open = draw(seed, episode, drawn, 1 << 24) < plan.blank * (1 << 24)
+                drawn += 1
+            pieces.given[n, voice, step] = not is_open
+            opened += is_open
+    if opened == 0:  # chance left nothing to do: open one slot of one composed voice
+        voice = draw(seed, episode, drawn, voices)
+        while plan.given[voice]:
+            voice = (voice + 1) % voices
+        pieces.given[n, voice, draw(seed, episode, drawn + 1, length)] = False
+        drawn += 2
+    for voice in range(voices):
+        for step in range(length):
+            if pieces.given[n, voice, step]:
+                after_blank = step > 0 and not pieces.given[n, voice, step - 1]
+                if after_blank or (step == 0 and pieces.pitch[n, voice, 0] >= 0):
+                    pieces.onset[n, voice, step] = True
+            elif not plan.filled:
+                pieces.pitch[n, voice, step] = BLANK
+                pieces.onset[n, voice, step] = False
+                pieces.velocity[n, voice, step] = 0
+    return drawn
+
+
+@kernel
+def set_order(pieces: Pieces, n: int, plan: Plan, drawn: int) -> None:
+    """List the open slots (for chords: the first open one of each step) in the task's order, once a sweep."""
+    voices, steps, length = pieces.pitch.shape[1], pieces.pitch.shape[2], pieces.length[n]
+    in_time = plan.order == TIME_FIRST or plan.kind == CHORD
+    count = 0
+    for i in range(voices * length):
+        voice, step = (i % voices, i // voices) if in_time else (i // length, i % length)
+        if not pieces.given[n, voice, step]:
+            last = pieces.order[n, count - 1] % steps if count > 0 else -1
+            if plan.kind != CHORD or last != step:
+                pieces.order[n, count] = voice * steps + step
+                count += 1
+    for sweep in range(1, plan.sweeps):
+        for i in range(count):
+            pieces.order[n, sweep * count + i] = pieces.order[n, i]
+    if plan.order == RANDOM:  # Fisher and Yates, each sweep for itself
+        for sweep in range(plan.sweeps):
+            base = sweep * count
+            for i in range(count - 1, 0, -1):
+                j = draw(pieces.seed[n], pieces.episode[n], drawn, i + 1)
+                drawn += 1
+                slot = pieces.order[n, base + i]
+                pieces.order[n, base + i] = pieces.order[n, base + j]
+                pieces.order[n, base + j] = slot
+    pieces.visits[n] = count * plan.sweeps
+
+
+@kernel
+def index_events(pieces: Pieces, n: int) -> None:
+    """Work out `start` and `previous` of a whole piece from its notes."""
+    for voice in range(pieces.pitch.shape[1]):
+        start, last_note = 0, -1
+        for step in range(pieces.length[n]):
+            if pieces.onset[n, voice, step]:
+                start = step
+            pieces.start[n, voice, step] = start
+            pieces.previous[n, voice, step] = last_note
+            if pieces.onset[n, voice, step] and pieces.pitch[n, voice, step] >= 0:
+                last_note = step
+
+
+@kernel
+def only_appends(pieces: Pieces, n: int, plan: Plan) -> bool:
+    """Whether nothing that is given comes after the first open slot, in a task that goes forward in time."""
+    if not plan.in_line:
+        return False
+    voices, steps = pieces.pitch.shape[1], pieces.pitch.shape[2]
+    first = pieces.order[n, 0]
+    for step in range(first % steps, pieces.length[n]):
+        for voice in range(voices):
+            after_first = step > first % steps or voice > first // steps
+            if after_first and pieces.given[n, voice, step]:
+                return False
+    return True
+
+
+@kernel
+def begin(pieces: Pieces, n: int, material: Excerpts, plan: Plan) -> None:
+    """Begin piece n anew, with the draws of its seed and episode."""
+    m = draw(pieces.seed[n], pieces.episode[n], 0, material.length.shape[0])
+    copy_page(pieces, n, material, m)
+    drawn = cut_blanks(pieces, n, plan, 1)
+    set_order(pieces, n, plan, drawn)
+    index_events(pieces, n)
+    pieces.append[n] = only_appends(pieces, n, plan)
+    pieces.cursor[n] = 0
+    pieces.done[n] = False
+    pieces.written[n] = False
+    pieces.illegal[n] = 0
+    pieces.dead_ends[n] = 0
+    pieces.log_count[n] = 0

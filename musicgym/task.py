@@ -1,0 +1,171 @@
+"""`Task`: what is blank, in which order it is filled, and what one choice writes. A task is data."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any, Literal
+
+import numpy as np
+
+from musicgym.choice import Choice, NoteChoice, StepChoice, choice_from_json, choice_to_json
+from musicgym.pieces import Excerpts
+from musicgym.score import Score, bar_steps, parse_key
+
+Order = Literal["time", "voice", "random"]
+TIME_FIRST, VOICE_FIRST, RANDOM = 0, 1, 2  # orders of filling, as the kernels know them
+_ORDERS = {"time": TIME_FIRST, "voice": VOICE_FIRST, "random": RANDOM}
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """One composing task: a page with blanks, an order of filling them, and a kind of choice.
+
+    With no `source` the page is empty: `voices` voices on `length` steps in `meter` and `key`. With a `source` each
+    piece starts from one drawn from that corpus, whose voices named in `given` stand there already; of the
+    other voices the share `blank` of their slots or bars is blank (always at least one slot), and what is
+    not blank is given too. A source piece that has `BLANK` slots of its own keeps just those blanks.
+
+    Args:
+        choice: what one action writes.
+        voices: number of voices.
+        length: steps of a piece, or of an excerpt of the source; None for the source's whole pieces.
+        steps_per_quarter: the grid.
+        meter: of an empty page; of a source, only pieces in this metre are drawn (None: any).
+        key: of an empty page; several keys in a tuple are drawn from, uniformly. A source keeps its own keys.
+        tempo: quarter notes a minute.
+        source: names of corpora as `musicgym.corpus.load` takes them, comma-separated, and after a slash the
+            split ("bach/train"); "" for an empty page.
+        given: voices of the source that stand there already.
+        blank: share of the other voices that is blank, in (0, 1].
+        holes: what is blank or given as one: "slot" or "bar".
+        order: "time" (all voices of a step, then the next step), "voice" (a whole voice, then the next), "random".
+        begin: "blank", or "filled": the source's notes stand in the blanks at first, and choices edit them.
+        sweeps: how often the order is gone through; later sweeps edit what earlier ones wrote.
+        sees: "all" or "past": what of the given parts the composer may observe.
+        forbid: names of rules that no choice may break (`StepChoice` only); masks show what is left.
+        velocity: of the notes written where the choice has no velocity, 1..127.
+        programs: General MIDI program per voice.
+
+    Raises:
+        ValueError: naming the field and what it expects.
+
+    Example:
+        >>> Task.from_json(Task(voices=2, length=16).to_json()) == Task(voices=2, length=16)
+        True
+    """
+
+    choice: Choice = dataclasses.field(default_factory=StepChoice)
+    voices: int = 1
+    length: int | None = 32
+    steps_per_quarter: int = 4
+    meter: tuple[int, int] | None = (4, 4)
+    key: str | tuple[str, ...] = "C major"
+    tempo: float = 120.0
+    source: str = ""
+    given: tuple[int, ...] = ()
+    blank: float = 1.0
+    holes: Literal["slot", "bar"] = "slot"
+    order: Order = "time"
+    begin: Literal["blank", "filled"] = "blank"
+    sweeps: int = 1
+    sees: Literal["all", "past"] = "all"
+    forbid: tuple[str, ...] = ()
+    velocity: int = 80
+    programs: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("meter", "given", "forbid", "programs"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, tuple(getattr(self, name)))
+        if not isinstance(self.key, str):
+            object.__setattr__(self, "key", tuple(self.key))
+        for ok, name, expected in self._expectations():
+            if not ok:
+                raise ValueError(f"Task({name}={getattr(self, name)!r}): expected {expected}")
+        for key in self.keys:
+            parse_key(key)
+        if self.meter is not None:
+            bar_steps(self.meter, self.steps_per_quarter)
+        self.choice.voice_ranges(self.voices)
+        if (self.sweeps > 1 or self.begin == "filled") and isinstance(self.choice, NoteChoice):
+            raise ValueError("Task(choice=NoteChoice(...)): edits (sweeps > 1, begin='filled') need StepChoice or ChordChoice")
+        if self.forbid and not isinstance(self.choice, StepChoice):
+            raise ValueError(f"Task(forbid={self.forbid!r}): hard rules need a Discrete choice, StepChoice")
+
+    def _expectations(self) -> list[tuple[bool, str, str]]:
+        drawn = bool(self.source)
+        return [
+            (self.voices >= 1, "voices", "1 or more"),
+            (self.length is None or 1 <= self.length <= 32767 // self.voices, "length", "1 step or more, voices * length < 32768"),
+            (self.length is not None or drawn, "length", "a number of steps, as there is no source"),
+            (self.meter is not None or drawn, "meter", "(beats, unit), as there is no source"),
+            (all(0 <= v < self.voices for v in self.given), "given", f"voices within 0..{self.voices - 1}"),
+            (len(set(self.given)) < self.voices, "given", "at least one voice left to compose"),
+            (0 < self.blank <= 1, "blank", "a share within (0, 1]"),
+            (self.holes in ("slot", "bar"), "holes", "'slot' or 'bar'"),
+            (self.order in _ORDERS, "order", "'time', 'voice' or 'random'"),
+            (self.begin in ("blank", "filled"), "begin", "'blank' or 'filled'"),
+            (self.sweeps >= 1, "sweeps", "1 or more"),
+            (self.sees in ("all", "past"), "sees", "'all' or 'past'"),
+            (1 <= self.velocity <= 127, "velocity", "1..127"),
+            (self.tempo > 0, "tempo", "quarter notes a minute, above 0"),
+            (len(self.programs) in (0, self.voices), "programs", "one General MIDI program for each voice"),
+        ]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys that an empty page may be in."""
+        return (self.key,) if isinstance(self.key, str) else self.key
+
+    @property
+    def order_kind(self) -> int:
+        """The order of filling, as the kernels know it."""
+        return _ORDERS[self.order]
+
+    def material(self) -> Excerpts:
+        """What pieces start from: the source's excerpts, or one empty page for each key.
+
+        Raises:
+            ValueError: the source has no piece that fits.
+        """
+        if not self.source:
+            assert self.length is not None
+            assert self.meter is not None
+            spq, meter = self.steps_per_quarter, self.meter
+            pages = [Score.blank(self.voices, self.length, steps_per_quarter=spq, meter=meter, key=key) for key in self.keys]
+            return Excerpts.from_scores(pages)
+        from musicgym import corpus
+
+        return corpus.material(
+            self.source,
+            voices=self.voices,
+            steps=self.length,
+            steps_per_quarter=self.steps_per_quarter,
+            meter=self.meter,
+            ranges=self.choice.voice_ranges(self.voices),
+        )
+
+    def to_json(self) -> str:
+        """The task as JSON text; `Task.from_json` reads it back."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return json.dumps({**fields, "choice": choice_to_json(self.choice)})
+
+    @classmethod
+    def from_json(cls, text: str) -> Task:
+        """The task that `to_json` described. Raises ValueError for fields that a task doesn't have."""
+        fields: dict[str, Any] = json.loads(text)
+        names = {field.name for field in dataclasses.fields(cls)}
+        if unknown := set(fields) - names:
+            raise ValueError(f"Task JSON has the fields {sorted(unknown)}: expected only {sorted(names)}")
+        if "choice" in fields:
+            fields["choice"] = choice_from_json(fields["choice"])
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+
+
+def pitch_bounds(task: Task, material: Excerpts) -> tuple[int, int]:
+    """Lowest and highest pitch that can occur in the task: the choice's and the given parts'."""
+    ranges = task.choice.voice_ranges(task.voices)
+    sounding = material.pitch[material.pitch >= 0]
+    low = min(int(ranges[:, 0].min()), int(sounding.min(initial=127)))
+    return low, max(int(ranges[:, 1].max()), int(np.max(sounding, initial=0)))

@@ -1,0 +1,186 @@
+"""Writing into pieces: the compiled kernels that put slots, repair choices and undo them.
+
+Everything that changes what stands in a piece goes through `put`, so that the indices derived from it
+(`start`, `previous`) always agree with the notes.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from musicgym.choice import CHORD, FIRST_PITCH, HOLD, NOTE, REST_BEGINS, STEP
+from musicgym.compiled import kernel
+from musicgym.pieces import Piece, Pieces
+from musicgym.score import BLANK, REST
+
+
+class Plan(NamedTuple):
+    """A task as the kernels see it."""
+
+    kind: int  # STEP, NOTE or CHORD
+    in_line: bool  # choices are made in time order and write nothing that a later choice comes before
+    sizes: np.ndarray  # int64 (factors,): codes of each factor of an action
+    low: int  # pitch of a step choice's first pitch code
+    ranges: np.ndarray  # int64 (voices, 2): lowest and highest pitch of each voice
+    pitches: np.ndarray  # int64 (codes,): of a note choice
+    durations: np.ndarray  # int64 (codes,)
+    velocities: np.ndarray  # int64 (codes,)
+    velocity: int  # of notes whose choice has none
+    given: np.ndarray  # bool (voices,): voices that a source gives
+    blank: float  # share of the other voices that is blank
+    bars: bool  # blanks are whole bars
+    filled: bool  # blanks begin with the source's notes in them
+    order: int  # TIME_FIRST, VOICE_FIRST or RANDOM
+    sweeps: int
+
+
+@kernel
+def view(pieces: Pieces, n: int) -> Piece:
+    """Piece number n, as a rule sees it."""
+    return Piece(
+        pieces.pitch[n],
+        pieces.onset[n],
+        pieces.velocity[n],
+        pieces.given[n],
+        pieces.start[n],
+        pieces.previous[n],
+        pieces.position[n],
+        pieces.bar[n],
+        pieces.beat[n],
+        pieces.tonic[n],
+        pieces.mode[n],
+        pieces.phrase_end[n],
+        pieces.chord[n],
+        pieces.length[n],
+    )
+
+
+@kernel
+def put(pieces: Pieces, n: int, voice: int, step: int, pitch: int, onset: bool, velocity: int) -> None:
+    """Write one slot. Holds that follow it go on with what it now holds."""
+    length = pieces.length[n]
+    pieces.pitch[n, voice, step] = pitch
+    pieces.onset[n, voice, step] = onset
+    pieces.velocity[n, voice, step] = velocity
+    start = step if onset or step == 0 else pieces.start[n, voice, step - 1]
+    pieces.start[n, voice, step] = start
+    last_note = step if onset and pitch >= 0 else pieces.previous[n, voice, step]
+    after = step + 1
+    if pieces.append[n]:
+        if after < length:
+            pieces.previous[n, voice, after] = last_note
+        return
+    while after < length and pieces.pitch[n, voice, after] != BLANK and not pieces.onset[n, voice, after]:
+        pieces.pitch[n, voice, after] = pitch
+        pieces.velocity[n, voice, after] = velocity
+        pieces.start[n, voice, after] = start
+        after += 1
+    after = step + 1
+    while after < length and pieces.previous[n, voice, after] != last_note:
+        pieces.previous[n, voice, after] = last_note
+        if pieces.onset[n, voice, after] and pieces.pitch[n, voice, after] >= 0:
+            break
+        after += 1
+
+
+@kernel
+def write(pieces: Pieces, n: int, voice: int, step: int, pitch: int, onset: bool, velocity: int) -> None:
+    """Write one slot and note down what stood there."""
+    k = pieces.log_count[n]
+    pieces.log_slot[n, k] = voice * pieces.pitch.shape[2] + step
+    pieces.log_pitch[n, k] = pieces.pitch[n, voice, step]
+    pieces.log_onset[n, k] = pieces.onset[n, voice, step]
+    pieces.log_velocity[n, k] = pieces.velocity[n, voice, step]
+    pieces.log_count[n] = k + 1
+    put(pieces, n, voice, step, pitch, onset, velocity)
+
+
+@kernel
+def swap_log(pieces: Pieces, n: int, backwards: bool) -> None:
+    """Exchange the slots of the log with what the log holds: backwards undoes the last choice, forwards redoes it."""
+    steps = pieces.pitch.shape[2]
+    count = pieces.log_count[n]
+    for i in range(count):
+        k = count - 1 - i if backwards else i
+        voice, step = pieces.log_slot[n, k] // steps, pieces.log_slot[n, k] % steps
+        pitch, onset = pieces.pitch[n, voice, step], pieces.onset[n, voice, step]
+        velocity = pieces.velocity[n, voice, step]
+        put(pieces, n, voice, step, pieces.log_pitch[n, k], pieces.log_onset[n, k], pieces.log_velocity[n, k])
+        pieces.log_pitch[n, k], pieces.log_onset[n, k] = pitch, onset
+        pieces.log_velocity[n, k] = velocity
+
+
+@kernel
+def can_hold(pieces: Pieces, n: int, voice: int, step: int) -> bool:
+    """Whether a hold at this slot has something to hold."""
+    return step > 0 and pieces.pitch[n, voice, step - 1] != BLANK
+
+
+@kernel
+def write_code(pieces: Pieces, n: int, voice: int, step: int, code: int, low: int, plan: Plan) -> bool:
+    """Write the slot that a step code asks for, repaired where it must be; True if it was as asked."""
+    pitch, onset, velocity, legal = REST, True, 0, True
+    if code == HOLD:
+        legal = can_hold(pieces, n, voice, step)
+        onset = not legal and step > 0
+        if legal:
+            pitch, velocity = pieces.pitch[n, voice, step - 1], pieces.velocity[n, voice, step - 1]
+    elif code != REST_BEGINS:
+        pitch, velocity = low + code - FIRST_PITCH, plan.velocity
+        lowest, highest = plan.ranges[voice, 0], plan.ranges[voice, 1]
+        if pitch < lowest or pitch > highest:
+            legal = False
+            pitch = lowest + (pitch - lowest) % 12 if pitch < lowest else highest - (highest - pitch) % 12
+            pitch = min(max(pitch, lowest), highest)
+    write(pieces, n, voice, step, pitch, onset, velocity)
+    return legal
+
+
+@kernel
+def room(pieces: Pieces, n: int, voice: int, step: int) -> int:
+    """Steps that a note beginning here may last: up to the next written slot or the end."""
+    end = step + 1
+    while end < pieces.length[n] and pieces.pitch[n, voice, end] == BLANK:
+        end += 1
+    return end - step
+
+
+@kernel
+def write_note(pieces: Pieces, n: int, voice: int, step: int, choice: np.ndarray, plan: Plan) -> bool:
+    """Write a whole note, cut where it must be; True if the mask offered it."""
+    pitch = plan.pitches[choice[0]]
+    asked = plan.durations[choice[1]]
+    velocity = plan.velocities[choice[2]] if pitch >= 0 else 0
+    duration = min(asked, room(pieces, n, voice, step))
+    for at in range(step, step + duration):
+        write(pieces, n, voice, at, pitch, at == step, velocity)
+    return duration == asked or choice[1] == 0
+
+
+@kernel
+def write_chord(pieces: Pieces, n: int, step: int, choice: np.ndarray, plan: Plan) -> bool:
+    """Write all voices of a step that are not given, lowest number first; True if all were as asked."""
+    legal = True
+    for voice in range(pieces.pitch.shape[1]):
+        if not pieces.given[n, voice, step]:
+            asked = write_code(pieces, n, voice, step, choice[voice], plan.ranges[voice, 0], plan)
+            legal = legal and asked
+    return legal
+
+
+@kernel
+def choose(pieces: Pieces, n: int, choice: np.ndarray, plan: Plan) -> bool:
+    """Write one choice at the piece's cursor, the log emptied first; True if it was legal."""
+    steps = pieces.pitch.shape[2]
+    slot = pieces.order[n, pieces.cursor[n]]
+    voice, step = slot // steps, slot % steps
+    pieces.log_count[n] = 0
+    if plan.kind == STEP:
+        return write_code(pieces, n, voice, step, choice[0], plan.low, plan)
+    if plan.kind == NOTE:
+        return write_note(pieces, n, voice, step, choice, plan)
+    if plan.kind == CHORD:
+        return write_chord(pieces, n, step, choice, plan)
+    return False
