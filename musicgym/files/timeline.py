@@ -200,7 +200,7 @@ class Reader:
         return tuple(made if made and made[0].step == 0 else [TempoChange(0, 120.0), *made])
 
     def _keys(self, steps: int) -> tuple[tuple[KeyChange, ...], np.ndarray, np.ndarray]:
-        names = {tick: rest for tick, rest in self.ours.get("key", ())}
+        names = dict(self.ours.get("key", ()))
         found = []
         for tick, content in self.of_kind[smf.KEY]:
             sharps = (content[0] ^ 0x80) - 0x80 if len(content) == 2 else 99
