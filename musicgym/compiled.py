@@ -188,7 +188,8 @@ def _meaning(function: types.FunctionType) -> str:
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
     except (OSError, SyntaxError, TypeError):
-        return repr([(c.co_code, c.co_names, [k for k in c.co_consts if not hasattr(k, "co_code")]) for c in _codes(function.__code__)])
+        codes = _codes(function.__code__)
+        return repr([(c.co_code, c.co_names, [k for k in c.co_consts if not hasattr(k, "co_code")]) for c in codes])
     if isinstance(tree, ast.FunctionDef):
         tree.decorator_list = []
         if ast.get_docstring(tree, clean=False) is not None:

@@ -16,7 +16,7 @@ from musicgym.restarting import begin, index_events
 from musicgym.score import BLANK, NO_CHORD, KeyChange, MeterChange, Score, TempoChange
 from musicgym.task import Task
 from musicgym.threads import over_rows
-from musicgym.writing import Plan, choose
+from musicgym.writing import Plan, choose, write
 
 ALL_ROWS = np.empty(0, np.int64)  # for kernels: all pieces, not a list of rows
 
@@ -75,9 +75,14 @@ class Engine:
             self.pieces.episode[rows] = 0
         _begin_rows(self.handle, handle, self._plan_handle, rows)
 
+    def reset_in_turn(self) -> None:
+        """Begin piece i with excerpt i of the material, which must have as many: how music is read rather than composed."""
+        for n in range(self.num_pieces):
+            self.reset(np.array([n]), np.zeros(1, np.uint64), self.material.take(np.array([n])))
+
     def _check_fits(self, material: Excerpts) -> None:
         voices, steps = self.pieces.pitch.shape[1:]
-        if material.pitch.shape[1] != voices or material.pitch.shape[2] > steps or int(material.length.min(initial=0)) < 1:
+        if material.pitch.shape[1] != voices or material.pitch.shape[2] > steps or int(material.length.min()) < 1:
             _, has, longest = material.pitch.shape
             raise ValueError(f"given score has {has} voices and {longest} steps: expected {voices} voices and 1..{steps} steps")
 
@@ -236,6 +241,23 @@ def _meters(bar: np.ndarray, beat: np.ndarray, steps_per_quarter: int) -> tuple[
 def as_material(given: Sequence[Score] | Excerpts) -> Excerpts:
     """Scores or excerpts as excerpts."""
     return given if isinstance(given, Excerpts) else Excerpts.from_scores(list(given))
+
+
+@Entry
+def lay_slots(pieces_handle: Handle, material_handle: Handle, voice: int, step: int) -> None:
+    """Write slot (voice, step) of excerpt i into piece i, as a choice would; pieces that are shorter are left alone."""
+    _lay(pieces_handle.value, material_handle.value, voice, step)
+
+
+@kernel
+def _lay(pieces: Pieces, material: Excerpts, voice: int, step: int) -> None:
+    for n in range(pieces.length.shape[0]):
+        pieces.log_count[n] = 0
+        pieces.written[n] = step < pieces.length[n] and material.pitch[n, voice, step] != BLANK
+        if pieces.written[n]:
+            pitch, onset = material.pitch[n, voice, step], material.onset[n, voice, step]
+            write(pieces, n, voice, step, pitch, onset, material.velocity[n, voice, step])
+        pieces.done[n] = step >= pieces.length[n] - 1 and voice == pieces.pitch.shape[1] - 1
 
 
 @Entry

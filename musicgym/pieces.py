@@ -76,6 +76,12 @@ class Excerpts(NamedTuple):
                 made.beat[i, change.step : end] = beat_steps(meter, score.steps_per_quarter)
         return made
 
+    @classmethod
+    def blank_like(cls, other: Excerpts) -> Excerpts:
+        """The same pages with no notes on them."""
+        blank = cls.blank(*other.pitch.shape)
+        return other._replace(pitch=blank.pitch, onset=blank.onset, velocity=blank.velocity)
+
     def take(self, rows: np.ndarray) -> Excerpts:
         """The pieces at `rows` (indices or a bool mask), copied."""
         return Excerpts(*(array[rows] for array in self))

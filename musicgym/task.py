@@ -97,7 +97,7 @@ class Task:
         drawn = bool(self.source)
         return [
             (self.voices >= 1, "voices", "1 or more"),
-            (self.length is None or 1 <= self.length <= 32767 // self.voices, "length", "1 step or more, voices * length < 32768"),
+            (self.length is None or 1 <= self.length <= 32767 // self.voices, "length", "1.. steps, voices * length < 32768"),
             (self.length is not None or drawn, "length", "a number of steps, as there is no source"),
             (self.meter is not None or drawn, "meter", "(beats, unit), as there is no source"),
             (all(0 <= v < self.voices for v in self.given), "given", f"voices within 0..{self.voices - 1}"),

@@ -1,0 +1,80 @@
+"""Fusing a set of rules into one compiled module that judges them all in one pass."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import types
+
+from musicgym.compiled import load
+from musicgym.rewards import paying
+from musicgym.rewards.rule import Rule
+
+_MARK = "# From here on: copied into every generated module.\n"
+_ENTRIES = ("pay_appended", "pay_any", "carry_on", "judge_sites", "forbid_codes")
+
+
+@functools.cache
+def fuse(rules: tuple[Rule, ...]) -> types.ModuleType:
+    """The compiled kernels of these rules, with the functions of `musicgym.rewards.paying`.
+
+    Cached in the user's cache folder under a name that hashes the sources of the rules and of all that they
+    reach; rules that another process could not import by name are compiled in place.
+    """
+    importable = all(_importable(rule) for rule in rules)
+    lines = [_imports()]
+    given: dict[str, object] = {}
+    for i, rule in enumerate(rules):
+        if importable:
+            lines.append(f"from {rule.__module__} import {rule.name} as _rule_{i}\n")
+        else:
+            given[f"_rule_{i}"] = rule
+    for i, rule in enumerate(rules):
+        lines.append(f"rule_{i} = _rule_{i}.compiled\n")
+        if rule.carry:
+            lines.append(f"carried_{i} = _rule_{i}.compiled_carried\n")
+    lines.append(f"SPAN = {max((r.span for r in rules), default=0)}\nSEES = {max((r.sees for r in rules), default=0)}\n\n\n")
+    lines.append(_judges(rules))
+    body = inspect.getsource(paying).split(_MARK)[1]
+    for name in _ENTRIES:
+        body = body.replace(f"\ndef {name}(", f"\n@njit(nogil=True, cache=CACHE)\ndef {name}(")
+    lines.append(body)
+    functions = [f for r in rules for f in (r.function, r.carried_function) if f is not None]
+    reached = [*functions, *(getattr(paying, name) for name in _ENTRIES)]
+    return load("rules", "".join(lines), reached, None if importable else given)
+
+
+def _imports() -> str:
+    source = inspect.getsource(paying)
+    imports = source[source.index("import numpy") : source.index("SPAN = ")]
+    return f"from __future__ import annotations\n\nfrom numba import njit\n{imports}"
+
+
+def _importable(rule: Rule) -> bool:
+    module = sys.modules.get(rule.__module__)
+    named = module is not None and getattr(module, rule.name, None) is rule
+    return named and rule.__module__ != "__main__" and getattr(module, "__file__", None) is not None
+
+
+def _judges(rules: tuple[Rule, ...]) -> str:
+    """The source of `judge`, `judge_seen` and `judge_carried` for these rules."""
+    plain, seen, carried = [], [], []
+    at = scalars = 0
+    for i, rule in enumerate(rules):
+        params = "".join(f", params[{at + k}]" for k in range(len(rule.parameters)))
+        at += len(rule.parameters)
+        call = f"rule_{i}(piece, voice, step{params})"
+        plain.append(f"    sums[{i}] += {call}\n")
+        voices = ("low <= voice <= high", "voice >= low", "True")[rule.sees]
+        seen.append(f"    if step <= last + {rule.span} and {voices}:\n        sums[{i}] += sign * {call}\n")
+        if rule.carry:
+            call = f"carried_{i}(piece, voice, step, carry[voice, {scalars}:{scalars + rule.carry}]{params})"
+            scalars += rule.carry
+        carried.append(f"    sums[{i}] += {call}\n")
+    heads = (
+        ("judge(piece, voice, step, params, sums)", plain),
+        ("judge_seen(piece, voice, step, low, high, last, sign, params, sums)", seen),
+        ("judge_carried(piece, voice, step, carry, params, sums)", carried),
+    )
+    return "".join(f"@kernel\ndef {head}:\n{''.join(lines) or '    pass'}\n\n\n" for head, lines in heads)

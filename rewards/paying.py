@@ -1,0 +1,226 @@
+"""The kernels of a set of rules: what each choice pays, and what each site of a finished piece is worth.
+
+`musicgym.rewards.fuse` puts this file's functions into a generated module, where `judge`, `judge_seen`, `judge_carried`,
+`SPAN` and `SEES` are those of the set. What stands here for them belongs to the empty set.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from musicgym.compiled import kernel, small_kernel
+from musicgym.handle import Handle
+from musicgym.pieces import Piece, Pieces
+from musicgym.rewards.rule import ALL, LOWER
+from musicgym.score import BLANK
+from musicgym.writing import Plan, swap_log, view, write_code
+
+SPAN = 0  # the longest span of the set
+SEES = 0  # the widest view of the set
+
+
+@kernel
+def judge(piece: Piece, voice: int, step: int, params: np.ndarray, sums: np.ndarray) -> None:
+    """Add each rule's value at a site to `sums`, float64 (rules,)."""
+
+
+@kernel
+def judge_seen(
+    piece: Piece, voice: int, step: int, low: int, high: int, last: int, sign: float, params: np.ndarray, sums: np.ndarray
+) -> None:
+    """As `judge`, times `sign`, but only the rules to which the voices low..high up to step `last` matter at this site."""
+
+
+@kernel
+def judge_carried(piece: Piece, voice: int, step: int, carry: np.ndarray, params: np.ndarray, sums: np.ndarray) -> None:
+    """As `judge`, with the carried forms; `carry` is float64 (voices, scalars) of this piece."""
+
+
+# From here on: copied into every generated module.
+
+
+@small_kernel
+def judge_around(
+    pieces: Pieces, n: int, low: int, high: int, first: int, last: int, sign: float, params: np.ndarray, sums: np.ndarray
+) -> int:
+    """Judge all filled sites that can see voices low..high in steps first..last; returns how many those are."""
+    piece = view(pieces, n)
+    lowest = 0 if SEES == ALL else low
+    highest = pieces.pitch.shape[1] - 1 if SEES >= LOWER else high
+    judged = 0
+    for step in range(first, min(pieces.length[n], last + SPAN + 1)):
+        for voice in range(lowest, highest + 1):
+            if pieces.pitch[n, voice, step] != BLANK:
+                judge_seen(piece, voice, step, low, high, last, sign, params, sums)
+                judged += 1
+    return judged
+
+
+@kernel
+def difference(pieces: Pieces, n: int, params: np.ndarray, sums: np.ndarray) -> None:
+    """Add to `sums` what the last choice changed in the total of every rule: the music with it less the music before it."""
+    count, steps = pieces.log_count[n], pieces.pitch.shape[2]
+    if count == 0:
+        return
+    low, high, first, last, fresh = pieces.pitch.shape[1], 0, steps, 0, 0
+    for k in range(count):
+        voice, step = pieces.log_slot[n, k] // steps, pieces.log_slot[n, k] % steps
+        low, high, first = min(low, voice), max(high, voice), min(first, step)
+        fresh += pieces.log_pitch[n, k] == BLANK
+        end = step + 1  # holds after the slot sound what it holds
+        while end < pieces.length[n] and pieces.pitch[n, voice, end] != BLANK and not pieces.onset[n, voice, end]:
+            end += 1
+        last = max(last, end - 1)
+    judged = judge_around(pieces, n, low, high, first, last, 1.0, params, sums)
+    if judged > fresh:  # something that stood there before can see the change
+        swap_log(pieces, n, True)
+        judge_around(pieces, n, low, high, first, last, -1.0, params, sums)
+        swap_log(pieces, n, False)
+
+
+def pay_appended(
+    handle: Handle, params: np.ndarray, weights: np.ndarray, carry: np.ndarray, out: np.ndarray, lo: int, hi: int
+) -> None:
+    """What the last choice of each piece pays where all are written forward in time; `out` is float32 (rules, N)."""
+    _pay_appended(handle.value, params, weights, carry, np.empty(weights.shape[0]), out, lo, hi)
+
+
+@kernel
+def _pay_appended(
+    pieces: Pieces,
+    params: np.ndarray,
+    weights: np.ndarray,
+    carry: np.ndarray,
+    sums: np.ndarray,
+    out: np.ndarray,
+    lo: int,
+    hi: int,
+) -> None:
+    steps = pieces.pitch.shape[2]
+    for n in range(lo, hi):
+        sums[:] = 0.0
+        piece = view(pieces, n)
+        for k in range(pieces.log_count[n]):
+            slot = pieces.log_slot[n, k]
+            judge_carried(piece, slot // steps, slot % steps, carry[n], params, sums)
+        for r in range(weights.shape[0]):
+            out[r, n] = weights[r] * sums[r]
+
+
+def pay_any(
+    handle: Handle, params: np.ndarray, weights: np.ndarray, carry: np.ndarray, out: np.ndarray, lo: int, hi: int
+) -> None:
+    """What the last choice of each piece pays, in any order of filling; `out` is float32 (rules, N)."""
+    _pay_any(handle.value, params, weights, np.empty(weights.shape[0]), out, lo, hi)
+
+
+@kernel
+def _pay_any(
+    pieces: Pieces, params: np.ndarray, weights: np.ndarray, sums: np.ndarray, out: np.ndarray, lo: int, hi: int
+) -> None:
+    for n in range(lo, hi):
+        sums[:] = 0.0
+        difference(pieces, n, params, sums)
+        for r in range(weights.shape[0]):
+            out[r, n] = weights[r] * sums[r]
+
+
+def carry_on(handle: Handle, params: np.ndarray, weights: np.ndarray, carry: np.ndarray, rows: np.ndarray) -> None:
+    """Begin the carries of these pieces anew and lead them through what stands there already."""
+    _carry_on(handle.value, params, carry, np.empty(weights.shape[0]), rows)
+
+
+@kernel
+def _carry_on(pieces: Pieces, params: np.ndarray, carry: np.ndarray, sums: np.ndarray, rows: np.ndarray) -> None:
+    for n in rows:
+        carry[n] = 0.0
+        if pieces.append[n]:
+            piece = view(pieces, n)
+            for step in range(pieces.length[n]):
+                for voice in range(pieces.pitch.shape[1]):
+                    if pieces.pitch[n, voice, step] != BLANK:
+                        judge_carried(piece, voice, step, carry[n], params, sums)
+
+
+def judge_sites(handle: Handle, params: np.ndarray, weights: np.ndarray, marks: np.ndarray, totals: np.ndarray) -> None:
+    """Judge every filled site of every piece.
+
+    `totals` is float64 (rules, N); `marks`, float32 (N, rules, voices, steps), is left alone where it has no rows.
+    """
+    _judge_sites(handle.value, params, weights, np.empty(weights.shape[0]), marks, totals)
+
+
+@kernel
+def _judge_sites(
+    pieces: Pieces, params: np.ndarray, weights: np.ndarray, sums: np.ndarray, marks: np.ndarray, totals: np.ndarray
+) -> None:
+    for n in range(pieces.length.shape[0]):
+        piece = view(pieces, n)
+        for step in range(pieces.length[n]):
+            for voice in range(pieces.pitch.shape[1]):
+                if pieces.pitch[n, voice, step] == BLANK:
+                    continue
+                sums[:] = 0.0
+                judge(piece, voice, step, params, sums)
+                for r in range(weights.shape[0]):
+                    totals[r, n] += weights[r] * sums[r]
+                    if marks.shape[0] > 0:
+                        marks[n, r, voice, step] = weights[r] * sums[r]
+
+
+def forbid_codes(
+    handle: Handle,
+    plan_handle: Handle,
+    params: np.ndarray,
+    weights: np.ndarray,
+    mask: np.ndarray,
+    dead: np.ndarray,
+    lo: int,
+    hi: int,
+) -> None:
+    """Strike from the mask, int8 (N, codes), every step code whose choice a rule would punish.
+
+    Where nothing would be left the mask stays as it is and `dead`, bool (N,), is set. The log of the last choice is lost.
+    """
+    _forbid_codes(handle.value, plan_handle.value, params, np.empty(weights.shape[0]), mask, dead, lo, hi)
+
+
+@kernel
+def _forbid_codes(
+    pieces: Pieces,
+    plan: Plan,
+    params: np.ndarray,
+    sums: np.ndarray,
+    mask: np.ndarray,
+    dead: np.ndarray,
+    lo: int,
+    hi: int,
+) -> None:
+    steps = pieces.pitch.shape[2]
+    for n in range(lo, hi):
+        dead[n] = False
+        if pieces.cursor[n] >= pieces.visits[n]:
+            continue
+        slot = pieces.order[n, pieces.cursor[n]]
+        left = 0
+        for code in range(mask.shape[1]):
+            if mask[n, code]:
+                pieces.log_count[n] = 0
+                write_code(pieces, n, slot // steps, slot % steps, code, plan.low, plan)
+                sums[:] = 0.0
+                difference(pieces, n, params, sums)
+                swap_log(pieces, n, True)
+                worst = 0.0
+                for r in range(sums.shape[0]):
+                    worst = min(worst, sums[r])
+                if worst < 0.0:
+                    mask[n, code] = 2  # to be struck
+                else:
+                    left += 1
+        pieces.log_count[n] = 0
+        dead[n] = left == 0
+        if dead[n]:
+            pieces.dead_ends[n] += 1
+        for code in range(mask.shape[1]):
+            if mask[n, code] == 2:
+                mask[n, code] = 1 if left == 0 else 0

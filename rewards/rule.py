@@ -1,0 +1,175 @@
+"""`@rule`: one musical idea as a plain function of a piece and a site, written once for training, evaluation and analysis."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import numpy as np
+
+from musicgym.compiled import kernel
+from musicgym.pieces import Piece, Pieces
+
+if TYPE_CHECKING:
+    from musicgym.rewards.reward import Rules
+
+Sees = Literal["own", "lower", "all"]
+OWN, LOWER, ALL = 0, 1, 2  # which voices a rule looks at, as the kernels know it
+_SEES = {"own": OWN, "lower": LOWER, "all": ALL}
+_REACH = 32767  # a span for "to the end of the piece": pieces are shorter
+_FIRST = ("piece", "voice", "step")
+
+RULES: dict[str, Rule] = {}
+
+
+class Rule:
+    """A rule: a function `(piece, voice, step, *, parameters) -> float` that judges what stands at one site.
+
+    It looks at that site, at what stands earlier in time, and at voices with a lower number at the same step; where
+    the site is blank it is not asked. A note's pitch is judged at its onset, its length where the next event
+    begins or at the piece's last step. `piece` is a `musicgym.pieces.Piece`.
+
+    Calling a rule gives a reward of it alone: `leap_recovered(leap=7)`. `RULES` holds every rule by name.
+
+    Attributes:
+        name: the function's name.
+        parameters: names and default values.
+        span: a site is not affected by slots more than so many steps before it.
+        sees: OWN voice only, own and LOWER numbers, or ALL voices.
+        function: the plain function: the oracle of the compiled one.
+    """
+
+    def __init__(self, function: Callable[..., float], span: int | None, sees: Sees) -> None:
+        self.function = function
+        self.name = function.__name__
+        self.__doc__ = function.__doc__
+        self.__module__ = function.__module__
+        self.parameters = _parameters(function, _FIRST)
+        if span is not None and span < 0:
+            raise ValueError(f"rule {self.name}: span={span}: expected 0 or more steps, or None")
+        self.span = _REACH if span is None else span
+        if sees not in _SEES:
+            raise ValueError(f"rule {self.name}: sees={sees!r}: expected 'own', 'lower' or 'all'")
+        self.sees = _SEES[sees]
+        self.compiled = kernel(_positional(function))
+        self.carry = 0
+        self.compiled_carried: Callable[..., float] | None = None
+        self.carried_function: Callable[..., float] | None = None
+
+    def carried(self, size: int) -> Callable[[Callable[..., float]], Rule]:
+        """Decorator for a cheaper form, `(piece, voice, step, carry, *, parameters)`, for pieces written forward in time.
+
+        `carry` is float64 (size,), zeros when a piece begins and kept between its sites, a carry of its own for each voice.
+        It is called at every site in order, holds too. The stateless form stays the oracle and serves everywhere else.
+        """
+
+        def decorate(function: Callable[..., float]) -> Rule:
+            if _parameters(function, (*_FIRST, "carry")) != self.parameters:
+                raise ValueError(f"rule {self.name}: its carried form must have the parameters {self.parameters}")
+            self.carry = size
+            self.carried_function = function
+            self.compiled_carried = kernel(_positional(function))
+            return self
+
+        return decorate
+
+    def values(self, given: dict[str, float]) -> tuple[float, ...]:
+        """Parameter values in order. Raises ValueError for a name that the rule doesn't have or a value that is no number."""
+        for name, value in given.items():
+            if name not in self.parameters:
+                known = ", ".join(self.parameters) or "none"
+                raise ValueError(f"rule {self.name} has no parameter {name!r}: it has {known}")
+            if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not np.isfinite(value):
+                raise ValueError(f"rule {self.name}: {name}={value!r}: expected a finite number")
+        return tuple(float(v) for v in {**self.parameters, **given}.values())
+
+    def __call__(self, **parameters: float) -> Rules:
+        """A reward of this rule alone, weight 1, with these parameters."""
+        from musicgym.rewards.reward import Rules
+
+        return Rules.of(self, **parameters)
+
+    def __repr__(self) -> str:
+        return f"<rule {self.name}>"
+
+
+@overload
+def rule(function: Callable[..., float], /) -> Rule: ...
+@overload
+def rule(*, span: int | None = None, sees: Sees = "all") -> Callable[[Callable[..., float]], Rule]: ...
+def rule(
+    function: Callable[..., float] | None = None, /, *, span: int | None = None, sees: Sees = "all"
+) -> Rule | Callable[[Callable[..., float]], Rule]:
+    """Make a function a rule and register it under its name.
+
+    Args:
+        span: how many steps ahead of a slot a site can be and still see it; None, the default, for any number.
+        sees: the voices that the rule looks at: "own", "lower" (own and lower numbers) or "all".
+            Narrower is faster where pieces are not written forward in time; `musicgym.testing.check_reward` finds
+            what was declared too narrow.
+
+    Raises:
+        ValueError: the signature isn't `(piece, voice, step, *, parameters with number defaults)`, or another
+            module has registered the name.
+    """
+
+    def decorate(function: Callable[..., float]) -> Rule:
+        made = Rule(function, span, sees)
+        known = RULES.get(made.name)
+        if known is not None and known.__module__ != made.__module__:
+            raise ValueError(f"rule {made.name!r} is already registered by {known.__module__}: choose another name")
+        RULES[made.name] = made
+        return made
+
+    return decorate if function is None else decorate(function)
+
+
+def _parameters(function: Callable[..., float], first: tuple[str, ...]) -> dict[str, float]:
+    found = inspect.signature(function).parameters.values()
+    leading = tuple(p.name for p in found if p.kind is not p.KEYWORD_ONLY)
+    keywords = [p for p in found if p.kind is p.KEYWORD_ONLY]
+    numbers = all(isinstance(p.default, (int, float)) and not isinstance(p.default, bool) for p in keywords)
+    if leading != first or not numbers:
+        raise ValueError(
+            f"rule {function.__name__}{inspect.signature(function)}: expected ({', '.join(first)}, *, name=number, ...)"
+        )
+    return {p.name: float(p.default) for p in keywords}
+
+
+def _positional(function: Callable[..., float]) -> Callable[..., float]:
+    """The function with its keyword-only parameters made positional: Numba knows no others."""
+    code = function.__code__
+    assert isinstance(function, types.FunctionType)
+    count = code.co_argcount + code.co_kwonlyargcount
+    defaults = tuple((function.__kwdefaults__ or {}).values())
+    made = types.FunctionType(
+        code.replace(co_argcount=count, co_kwonlyargcount=0), function.__globals__, function.__name__, defaults, function.__closure__
+    )
+    made.__module__, made.__qualname__ = function.__module__, function.__qualname__
+    return made
+
+
+class Checked:
+    """An array as an uncompiled rule should see it: int64, and an IndexError where compiled code would read elsewhere.
+
+    NumPy's int8 wraps in arithmetic where compiled code widens, and both would count a negative index from the end.
+    """
+
+    def __init__(self, array: np.ndarray) -> None:
+        self._array = array.astype(np.int64)
+        self.shape = array.shape
+
+    def __getitem__(self, index: Any) -> Any:
+        for i, size in zip(index if isinstance(index, tuple) else (index,), self.shape, strict=False):
+            if not 0 <= i < size:
+                raise IndexError(f"index {index} is outside an array of shape {self.shape}")
+        value = self._array[index]
+        return Checked(value) if isinstance(value, np.ndarray) else int(value)
+
+
+def checked_view(pieces: Pieces, row: int) -> Piece:
+    """Piece `row` for an uncompiled rule (`rule.function`): its arrays widened and checked."""
+    fields: dict[str, Any] = {name: Checked(getattr(pieces, name)[row]) for name in Piece._fields if name != "length"}
+    return Piece(**fields, length=int(pieces.length[row]))
