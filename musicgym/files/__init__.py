@@ -1,0 +1,29 @@
+"""Files of music: what each format holds of a `Score`.
+
+"yes" comes back from our own files as it was; "standard" is also written so that other programs see it.
+
+| of a `Score` | MIDI | MusicXML, music21 | ABC (read only) | WAV (written only) |
+| --- | --- | --- | --- | --- |
+| notes: pitch, onset, duration | standard | standard | yes | heard |
+| velocity | standard; one a note, 0 becomes 1 | standard, one a note | default | heard |
+| rests | a rest begins where silence begins, at step 0 if need be; further rest onsets are lost | standard, each onset | yes | heard |
+| blank slots | refused, or written as rests | yes | none | refused, or heard as rests |
+| metre, position in the bar | standard; a pickup is a short first bar, other bars by a text event too | standard | yes | - |
+| tempo and its changes | standard, to a microsecond a quarter; exact by a text event | standard | yes | heard |
+| key signatures | standard for major and minor; other modes by a text event too | standard | yes | - |
+| local tonic and mode | text event | yes | from the key | - |
+| phrase ends | text event | standard (fermatas) | yes (fermatas) | - |
+| spelling | lost | standard | yes | - |
+| chord | lost | see `music21_streams.write` | none | - |
+| program, name of a voice | standard; 15 channels are shared by more voices | standard | names | program heard |
+| title | standard | standard | yes | - |
+| source | text event | yes | see `abc.read` | - |
+| length with silence at the end | end of the first track | standard | yes | heard |
+
+Text events of ours begin with "musicgym"; other programs pass over them. What a reader had to move, cut, merge, drop or
+ignore stands in `Score.changes`; `strict=True` refuses it instead.
+
+Modules: `grid` quantises, `voices` makes monophonic voices, `smf` reads a MIDI file's bytes, `timeline` and `bars` turn
+tempo, metre and key into MIDI events and back, `midi`, `musicxml`, `music21_streams`, `abc` and `audio` are the formats,
+`atomic` writes files whole or not at all.
+"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import io
 import struct
 from pathlib import Path
@@ -219,6 +220,19 @@ def test_split_voices_hold_every_note_that_symusic_wrote(notes: list[tuple[int, 
     assert sorted(n for v in range(score.voices) for n in score.notes(v)) == sorted(Note(*n) for n in notes)
     assert set(score.programs) == {3}
     assert set(score.names) == {"all"}
+
+
+def test_files_of_other_programs_hold_the_notes_that_symusic_finds() -> None:
+    package = importlib.util.find_spec("music21")
+    assert package is not None
+    assert package.origin is not None
+    files = sorted((Path(package.origin).parent / "midi" / "testPrimitive").glob("*.mid"))
+    assert len(files) > 10
+    for path in files:
+        data = path.read_bytes()
+        ours = sorted(note for part in smf.parse(data).parts for note in part.notes)
+        theirs = [(n.time, n.duration, n.pitch, n.velocity) for t in symusic.Score.from_midi(data).tracks for n in t.notes]
+        assert ours == sorted(theirs), path.name
 
 
 def test_unquantised_playing_is_moved_and_every_move_reported() -> None:
