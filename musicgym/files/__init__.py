@@ -5,8 +5,8 @@
 | of a `Score` | MIDI | MusicXML, music21 | ABC (read only) | WAV (written only) |
 | --- | --- | --- | --- | --- |
 | notes: pitch, onset, duration | standard | standard | yes | heard |
-| velocity | standard; one a note, 0 becomes 1 | standard, one a note | default | heard |
-| rests | a rest begins where silence begins, at step 0 if need be; further rest onsets are lost | standard, each onset | yes | heard |
+| velocity | standard, one a note; 0 becomes 1 | standard, one a note | default | heard |
+| rests | one wherever silence begins; further rest onsets are lost | standard, each onset | yes | heard |
 | blank slots | refused, or written as rests | yes | none | refused, or heard as rests |
 | metre, position in the bar | standard; a pickup is a short first bar, other bars by a text event too | standard | yes | - |
 | tempo and its changes | standard, to a microsecond a quarter; exact by a text event | standard | yes | heard |
