@@ -12,8 +12,8 @@ import functools
 import struct
 from collections import Counter, deque
 
-MAX_BYTES = 16 << 20
-MAX_NOTES = 1_000_000
+MAX_BYTES = 8 << 20
+MAX_NOTES = 500_000
 DRUMS = 9  # General MIDI's channel 10, counted from 0
 _LONGEST = (1 << 28) - 1  # the largest variable-length quantity
 

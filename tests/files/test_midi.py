@@ -444,6 +444,13 @@ def test_twenty_thousand_notes_on_one_step_are_read_or_refused(how: str) -> None
         assert kinds(score).count("dropped") == 19_999
 
 
+def test_files_beyond_any_music_are_refused_before_they_cost_much() -> None:
+    with pytest.raises(ValueError, match="at most 8388608 are read"):
+        midi.read(bytes(9 << 20))
+    with pytest.raises(ValueError, match="more than 500000 notes"):
+        midi.read(smf_bytes(b"\x00\x90" + b"\x3c\x50\x01\x3c\x00\x01" * 500_001 + b"\x3c\x00"))
+
+
 # What can't be written
 
 
