@@ -1,0 +1,25 @@
+"""A piece that is being written as text or picture: what environments render."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from musicgym.engine import Engine
+from musicgym.render.pianoroll import pianoroll
+from musicgym.render.text import ansi
+from musicgym.task import pitch_bounds
+
+
+def frame(engine: Engine, row: int, mode: str) -> str | np.ndarray:
+    """Piece `row` as text ("ansi") or as a piano roll, uint8 (height, width, 3), whose size is the task's ("rgb_array")."""
+    pieces, score = engine.pieces, engine.score(row)
+    cursor = None
+    if pieces.cursor[row] < pieces.visits[row]:
+        cursor = int(pieces.order[row, pieces.cursor[row]]) % pieces.pitch.shape[2]
+    if mode == "ansi":
+        return ansi(score, cursor=cursor)
+    given = pieces.given[row, :, : score.steps]
+    width = 64 + 12 * pieces.pitch.shape[2]
+    return pianoroll(
+        score, width=min(width, 1280), pitches=pitch_bounds(engine.task, engine.material), cursor=cursor, given=given
+    )
