@@ -12,7 +12,6 @@ import functools
 import hashlib
 import importlib.util
 import inspect
-import os
 import sys
 import textwrap
 import types
@@ -23,9 +22,9 @@ from typing import Any, TypeVar
 
 import numba
 import numpy as np
-import platformdirs
 
 import musicgym
+from musicgym.cache import cache_folder
 from musicgym.files.atomic import replace_file
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -107,11 +106,6 @@ def load(name: str, text: str, reached: Iterable[Any], in_place: Mapping[str, An
     spec.loader.exec_module(module)
     sys.modules[full_name] = module
     return module
-
-
-def cache_folder() -> Path:
-    """The user's folder for what musicgym builds and can build again; the variable MUSICGYM_CACHE overrides it."""
-    return Path(os.environ.get("MUSICGYM_CACHE") or platformdirs.user_cache_dir("musicgym"))
 
 
 def _written(name: str, text: str) -> Path | None:

@@ -1,0 +1,14 @@
+"""Real music to learn from and to test on: the collections that come with music21, and users' own files.
+
+>>> from musicgym import corpus
+>>> corpus.names()
+['bach', 'ryan', 'oneill', 'aird', 'essen']
+"""
+
+from musicgym.corpus.bundled import load, names
+from musicgym.corpus.corpus import Corpus
+from musicgym.corpus.families import SPLITS
+from musicgym.corpus.folder import Failure
+from musicgym.corpus.windows import Windows
+
+__all__ = ["SPLITS", "Corpus", "Failure", "Windows", "load", "names"]

@@ -41,22 +41,22 @@ COLLECTIONS = {
     "ryan": Collection(
         "ryansMammoth",
         "Ryan's Mammoth Collection of fiddle tunes (1883)",
-        "The tunes are in the public domain. The files credit their transcribers (Z: fields) and state no rights. Distributed with "
-        "music21.",
+        "The tunes are in the public domain. The files credit their transcribers (Z: fields) and state no rights. "
+        "Distributed with music21.",
         True,
     ),
     "oneill": Collection(
         "oneills1850",
         "O'Neill's Music of Ireland: 1,850 melodies (1903)",
-        "The tunes are in the public domain. The files credit their transcribers (Z: fields) and state no rights. Distributed with "
-        "music21.",
+        "The tunes are in the public domain. The files credit their transcribers (Z: fields) and state no rights. "
+        "Distributed with music21.",
         True,
     ),
     "aird": Collection(
         "airdsAirs",
         "Aird's Airs: six volumes of Scotch, English, Irish and foreign airs (1782-1801)",
-        "The tunes are in the public domain. The files credit their transcriber, Jack Campin, and state no rights. Distributed with "
-        "music21.",
+        "The tunes are in the public domain. The files credit their transcriber, Jack Campin, and state no rights. "
+        "Distributed with music21.",
         True,
     ),
     "essen": Collection(
@@ -191,7 +191,7 @@ class _Part:
             return
         length, rest = divmod(int(element.findtext("duration", "0")) * TICKS, self._divisions)
         self.unusual |= bool(rest)
-        duration, pitches, spellings, _ = self.line
+        duration, pitches, spellings = self.line[:3]
         pitch, spelling = REST, 0
         written = element.find("pitch")
         if written is not None:

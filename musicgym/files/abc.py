@@ -37,7 +37,9 @@ class Tune(NamedTuple):
         return self.header.get("T", "").strip()
 
 
-def read(source: str | bytes | Path, *, steps_per_quarter: int = 4, strict: bool = False, number: str | int | None = None) -> Score:
+def read(
+    source: str | bytes | Path, *, steps_per_quarter: int = 4, strict: bool = False, number: str | int | None = None
+) -> Score:
     """Read one tune.
 
     Args:

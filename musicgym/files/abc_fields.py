@@ -54,7 +54,8 @@ def key(text: str) -> Key:
             rest, word = word + rest, ""
         short = word.lower()[:3]
         mode = 1 if short == "m" else _MODES.get(short, 0)
-        trouble = f"K:{text[:40]}: mode {word!r} is not known, read as major" if word and short != "m" and short not in _MODES else ""
+        known = not word or short == "m" or short in _MODES
+        trouble = "" if known else f"K:{text[:40]}: mode {word!r} is not known, read as major"
         sharps = _LETTERS.index(letter.upper()) - 1 + {"#": 7, "b": -7, "": 0}[sign]
         tonic, _ = key_of_sharps(sharps, 0)
         sharps += _SHARPS_FROM_MAJOR[mode]

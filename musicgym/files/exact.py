@@ -9,12 +9,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
 from musicgym.files.grid import MAX_STEPS
-from musicgym.score import REST, Change
+from musicgym.score import DEFAULT_VELOCITY, REST, Change
 
 TICKS = 10080  # in a quarter note: holds 128ths, and tuplets of 3, 5, 6, 7 and 9
 MAX_TICKS = MAX_STEPS // 12 * TICKS  # longest piece: what a grid of twelve steps a quarter can hold
@@ -27,6 +27,8 @@ class Line(NamedTuple):
     pitch: list[int]  # MIDI number or REST
     spelling: list[int]  # place on the line of fifths, 0 for rests
     name: str = ""
+    velocity: list[int] | None = None  # 1..127, the default where None; any number for rests
+    program: int = 0  # General MIDI
 
 
 @dataclasses.dataclass
@@ -43,6 +45,7 @@ class Exact:
     title: str = ""
     source: str = ""
     changes: list[Change] = dataclasses.field(default_factory=list)
+    bars: list[tuple[int, int]] | None = None  # (tick, ticks since the bar line there); worked out of `bar_lines` where None
 
     @property
     def ticks(self) -> int:
@@ -87,6 +90,7 @@ class Store(NamedTuple):
     duration: np.ndarray  # int32 (events,): ticks
     pitch: np.ndarray  # int8 (events,): MIDI number or REST
     spelling: np.ndarray  # int8 (events,): line of fifths, 0 for rests
+    velocity: np.ndarray  # uint8 (events,)
     bar_at: np.ndarray  # int32 (M + 1,)
     bars: np.ndarray  # int32 (bars, 2): tick, ticks since the bar line there
     meter_at: np.ndarray  # int32 (M + 1,)
@@ -99,6 +103,7 @@ class Store(NamedTuple):
     tempos: np.ndarray  # float64 (tempos, 2): tick, quarters a minute
     phrase_at: np.ndarray  # int32 (M + 1,)
     phrase_ends: np.ndarray  # int32 (phrase ends, 2): first tick, tick after the last
+    programs: np.ndarray  # int8 (lines,)
     names: np.ndarray  # str (lines,)
     titles: np.ndarray  # str (M,)
     sources: np.ndarray  # str (M,)
@@ -111,7 +116,8 @@ class Store(NamedTuple):
     def save(self, file: str | Path | IO[bytes], **more: np.ndarray) -> None:
         """Write the arrays, and `more` beside them, as .npz; text as UTF-8, which takes a quarter of NumPy's own."""
         arrays = self._asdict() | more
-        np.savez_compressed(file, **{name: _encoded(array) for name, array in arrays.items()})
+        encoded: dict[str, Any] = {name: _encoded(array) for name, array in arrays.items()}
+        np.savez_compressed(file, **encoded)
 
 
 def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
@@ -141,28 +147,36 @@ def pack(pieces: Sequence[Exact]) -> Store:
     durations: list[int] = []
     pitches: list[int] = []
     spellings: list[int] = []
-    line_at, event_at, names = [0], [0], []
-    tables: dict[str, list[tuple[float, ...]]] = {n: [] for n in ("bars", "meters", "keys", "local_keys", "tempos", "phrase_ends")}
+    velocities: list[int] = []
+    line_at, event_at, names, programs = [0], [0], [], []
+    tables: dict[str, list[tuple[float, ...]]] = {
+        n: [] for n in ("bars", "meters", "keys", "local_keys", "tempos", "phrase_ends")
+    }
     offsets: dict[str, list[int]] = {n: [0] for n in tables}
     for piece in pieces:
         ticks = piece.ticks
         if not any(pitch >= 0 for line in piece.lines for pitch in line.pitch):
             raise ValueError(f"{piece.title or 'the piece'!r} has no notes")
         if ticks > MAX_TICKS:
-            raise ValueError(f"{piece.title or 'the piece'!r} lasts {ticks // TICKS} quarters: at most {MAX_TICKS // TICKS} are read")
+            raise ValueError(
+                f"{piece.title or 'the piece'!r} lasts {ticks // TICKS} quarters: at most {MAX_TICKS // TICKS} are read"
+            )
         for line in piece.lines:
             durations += line.duration
             pitches += line.pitch
             spellings += line.spelling
+            velocities += line.velocity if line.velocity is not None else [DEFAULT_VELOCITY] * len(line.pitch)
             missing = ticks - sum(line.duration)
             if missing:
                 durations.append(missing)
                 pitches.append(REST)
                 spellings.append(0)
+                velocities.append(DEFAULT_VELOCITY)
             event_at.append(len(durations))
             names.append(line.name)
+            programs.append(line.program)
         line_at.append(len(event_at) - 1)
-        tables["bars"] += bar_positions(piece.bar_lines, piece.meters, ticks)
+        tables["bars"] += piece.bars if piece.bars is not None else bar_positions(piece.bar_lines, piece.meters, ticks)
         tables["meters"] += _within(piece.meters, ticks)
         tables["keys"] += _within(piece.keys, ticks)
         tables["local_keys"] += _within(piece.local_keys or piece.keys, ticks)
@@ -183,6 +197,7 @@ def pack(pieces: Sequence[Exact]) -> Store:
         duration=np.array(durations, np.int32),
         pitch=np.array(pitches, np.int8),
         spelling=np.array(spellings, np.int8),
+        velocity=np.array(velocities, np.uint8),
         bar_at=at("bars"),
         bars=table("bars", 2),
         meter_at=at("meters"),
@@ -195,6 +210,7 @@ def pack(pieces: Sequence[Exact]) -> Store:
         tempos=table("tempos", 2),
         phrase_at=at("phrase_ends"),
         phrase_ends=table("phrase_ends", 2),
+        programs=np.array(programs, np.int8),
         names=np.array(names, np.str_),
         titles=np.array([piece.title for piece in pieces], np.str_),
         sources=np.array([piece.source for piece in pieces], np.str_),
@@ -219,8 +235,8 @@ def concatenate(stores: Sequence[Store]) -> Store:
     return Store(**joined)
 
 
-def take(store: Store, pieces: np.ndarray) -> Store:
-    """The pieces at these indices (int (n,)), in this order."""
+def take(store: Store, pieces: np.ndarray, voice: int | None = None) -> Store:
+    """The pieces at these indices (int (n,)), in this order; only one of their voices where `voice` is given."""
 
     def rows(offsets: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         sizes = np.diff(offsets)[chosen]
@@ -228,12 +244,16 @@ def take(store: Store, pieces: np.ndarray) -> Store:
         return at, np.arange(at[-1]) + np.repeat(offsets[:-1][chosen] - at[:-1], sizes)
 
     made: dict[str, np.ndarray] = {}
-    made["line_at"], lines = rows(store.line_at, pieces)
+    if voice is None:
+        made["line_at"], lines = rows(store.line_at, pieces)
+    else:
+        made["line_at"], lines = np.arange(len(pieces) + 1, dtype=np.int32), store.line_at[:-1][pieces] + voice
     made["event_at"], events = rows(store.event_at, lines)
-    for name in ("duration", "pitch", "spelling"):
+    for name in ("duration", "pitch", "spelling", "velocity"):
         made[name] = getattr(store, name)[events]
     tables = {"bar": "bars", "meter": "meters", "key": "keys", "local": "local_keys", "tempo": "tempos", "phrase": "phrase_ends"}
     for at_name, name in tables.items():
         made[f"{at_name}_at"], chosen = rows(getattr(store, f"{at_name}_at"), pieces)
         made[name] = getattr(store, name)[chosen]
-    return Store(names=store.names[lines], titles=store.titles[pieces], sources=store.sources[pieces], **made)
+    made |= {"programs": store.programs[lines], "names": store.names[lines]}
+    return Store(titles=store.titles[pieces], sources=store.sources[pieces], **made)

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from musicgym.files.exact import TICKS, Exact, Store, pack
+from musicgym.files.exact import TICKS, Exact, Line, Store, pack
 from musicgym.files.grid import MAX_SLOTS, TimedNote, check_size, pitch_name, quantise
-from musicgym.score import DEFAULT_VELOCITY, Change, KeyChange, MeterChange, Score, TempoChange
+from musicgym.score import MODES, Change, KeyChange, MeterChange, Score, TempoChange, spell
 
 
 class Steps(NamedTuple):
@@ -24,6 +24,7 @@ class Steps(NamedTuple):
     pitch: np.ndarray  # int8 (slots,)
     onset: np.ndarray  # bool (slots,)
     spelling: np.ndarray  # int8 (slots,)
+    velocity: np.ndarray  # uint8 (slots,): 0 where no note sounds
     position: np.ndarray  # int16 (steps,): steps since the bar line, below `bar`
     bar: np.ndarray  # int16 (steps,): steps in a full bar of the metre in force
     beat: np.ndarray  # int16 (steps,): steps in one beat of the metre in force
@@ -34,7 +35,7 @@ class Steps(NamedTuple):
 
 def nearest_steps(ticks: np.ndarray, steps_per_quarter: int) -> np.ndarray:
     """`musicgym.files.grid.nearest_step` for arrays of ticks; int64."""
-    return (2 * ticks.astype(np.int64) * steps_per_quarter + TICKS) // (2 * TICKS)
+    return np.asarray((2 * ticks.astype(np.int64) * steps_per_quarter + TICKS) // (2 * TICKS))
 
 
 def event_starts(store: Store) -> np.ndarray:
@@ -105,6 +106,7 @@ def on_grid(store: Store, steps_per_quarter: int) -> Steps:
         pitch=np.repeat(store.pitch, lengths),
         onset=onset,
         spelling=np.repeat(store.spelling, lengths),
+        velocity=np.repeat(np.where(store.pitch >= 0, store.velocity, 0).astype(np.uint8), lengths),
         position=position.astype(np.int16),
         bar=bar_of_step,
         beat=meters.spread(beat.astype(np.int16)),
@@ -139,7 +141,6 @@ def score_of(store: Store, steps: Steps, piece: int, *, changes: tuple[Change, .
     if end == begin:
         raise ValueError(f"{str(store.titles[piece])!r} is shorter than one step: use a finer grid")
     slots = slice(int(steps.slot_at[piece]), int(steps.slot_at[piece + 1]))
-    pitch = steps.pitch[slots].reshape(shape)
 
     def changed(offsets: np.ndarray, table: np.ndarray) -> list[list[Any]]:
         rows: dict[int, list[Any]] = {}
@@ -150,9 +151,9 @@ def score_of(store: Store, steps: Steps, piece: int, *, changes: tuple[Change, .
         return [[step, *values] for step, values in rows.items()]
 
     return Score(
-        pitch=pitch,
+        pitch=steps.pitch[slots].reshape(shape),
         onset=steps.onset[slots].reshape(shape),
-        velocity=np.where(pitch >= 0, DEFAULT_VELOCITY, 0),
+        velocity=steps.velocity[slots].reshape(shape),
         position=steps.position[begin:end],
         tonic=steps.tonic[begin:end],
         mode=steps.mode[begin:end],
@@ -162,10 +163,61 @@ def score_of(store: Store, steps: Steps, piece: int, *, changes: tuple[Change, .
         meters=tuple(MeterChange(*row) for row in changed(store.meter_at, store.meters)),
         tempos=tuple(TempoChange(*row) for row in changed(store.tempo_at, store.tempos)),
         keys=tuple(KeyChange(*row) for row in changed(store.key_at, store.keys)),
+        programs=tuple(store.programs[first:stop].tolist()),
         names=tuple(str(name) for name in store.names[first:stop]),
         title=str(store.titles[piece]),
         source=str(store.sources[piece]),
         changes=changes,
+    )
+
+
+def from_score(score: Score) -> Exact:
+    """A score in exact time; chords of `Score.chord` are not kept.
+
+    Raises:
+        ValueError: a score with blanks, or on a grid finer than a tick.
+    """
+    unit, rest = divmod(TICKS, score.steps_per_quarter)
+    if rest:
+        raise ValueError(f"a grid of {score.steps_per_quarter} steps a quarter: expected a divisor of {TICKS}")
+    if not score.finished:
+        raise ValueError(f"{score.title or 'the score'!r} has blanks: a corpus holds finished pieces only")
+    lines = []
+    for voice in range(score.voices):
+        events = score.events(voice)
+        at = [e.start for e in events]
+        if score.spelling is not None:
+            spelled = score.spelling[voice, at].tolist()
+        else:
+            in_key = zip(events, score.tonic[at].tolist(), score.mode[at].tolist())
+            spelled = [spell(e.pitch, tonic, mode) if e.pitch >= 0 else 0 for e, tonic, mode in in_key]
+        lines.append(
+            Line(
+                [e.duration * unit for e in events],
+                [e.pitch for e in events],
+                spelled,
+                score.names[voice],
+                [e.velocity for e in events],
+                score.programs[voice],
+            )
+        )
+    position = score.position.astype(int)
+    turns = np.flatnonzero(np.append(True, position[1:] != position[:-1] + 1)).tolist()
+    key = score.tonic.astype(int) * len(MODES) + score.mode
+    changed = np.flatnonzero(np.append(True, key[1:] != key[:-1])).tolist()
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], score.phrase_end, [0]]))).tolist()
+    return Exact(
+        lines=lines,
+        bar_lines=[],
+        bars=[(step * unit, int(position[step]) * unit) for step in turns],
+        meters=[(m.step * unit, m.numerator, m.denominator) for m in score.meters],
+        keys=[(k.step * unit, k.tonic, k.mode) for k in score.keys],
+        local_keys=[(step * unit, int(score.tonic[step]), int(score.mode[step])) for step in changed],
+        tempos=[(t.step * unit, t.quarters) for t in score.tempos],
+        phrase_ends=[(a * unit, b * unit) for a, b in zip(edges[::2], edges[1::2])],
+        title=score.title,
+        source=score.source,
+        changes=list(score.changes),
     )
 
 
@@ -185,9 +237,7 @@ def to_score(piece: Exact, steps_per_quarter: int, *, strict: bool = False) -> S
         line_of_event = np.repeat(np.arange(len(piece.lines)), np.diff(store.event_at))
         notes: list[list[TimedNote]] = [[] for _ in piece.lines]
         for event in np.flatnonzero(store.pitch >= 0):
-            notes[line_of_event[event]].append(
-                TimedNote(int(starts[event]), int(store.duration[event]), int(store.pitch[event]))
-            )
+            notes[line_of_event[event]].append(TimedNote(int(starts[event]), int(store.duration[event]), int(store.pitch[event])))
         quantise(notes, ticks_per_quarter=TICKS, steps_per_quarter=steps_per_quarter, strict=True)
     changes = list(piece.changes)
     for event in np.flatnonzero(misfit):
