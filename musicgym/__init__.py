@@ -15,18 +15,49 @@ _pyproject = _checkout / "pyproject.toml"
 if _pyproject.is_file() and 'name = "musicgym"' in _pyproject.read_text(encoding="utf-8"):
     __path__.append(str(_checkout))
 
+from musicgym.registration import register, task_ids  # noqa: E402  # once __path__ is complete
+
+_import_module("musicgym.tasks")  # registers them with Gymnasium
+
 # Public names and the modules they come from, imported when first asked for: `import musicgym` stays quick.
 _HOME = {
     "BLANK": "musicgym.score",
     "REST": "musicgym.score",
+    "ChordChoice": "musicgym.choice",
+    "ComposeEnv": "musicgym.env",
+    "ComposeVectorEnv": "musicgym.vector_env",
     "Note": "musicgym.score",
+    "NoteChoice": "musicgym.choice",
     "Score": "musicgym.score",
+    "StepChoice": "musicgym.choice",
+    "Task": "musicgym.task",
+    "set_threads": "musicgym.threads",
 }
 
 if TYPE_CHECKING:
+    from musicgym.choice import ChordChoice, NoteChoice, StepChoice
+    from musicgym.env import ComposeEnv
     from musicgym.score import BLANK, REST, Note, Score
+    from musicgym.task import Task
+    from musicgym.threads import set_threads
+    from musicgym.vector_env import ComposeVectorEnv
 
-__all__ = ["BLANK", "REST", "Note", "Score", "__version__"]
+__all__ = [
+    "BLANK",
+    "REST",
+    "ChordChoice",
+    "ComposeEnv",
+    "ComposeVectorEnv",
+    "Note",
+    "NoteChoice",
+    "Score",
+    "StepChoice",
+    "Task",
+    "__version__",
+    "register",
+    "set_threads",
+    "task_ids",
+]
 
 
 def __getattr__(name: str) -> object:

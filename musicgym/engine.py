@@ -52,7 +52,7 @@ class Engine:
         self.plan = plan_of(task)
         self.pieces = empty_pieces(num_pieces, task, self.plan, self.material.pitch.shape[2])
         self.handle = Handle(self.pieces)
-        self._plan_handle = Handle(self.plan)
+        self.plan_handle = Handle(self.plan)
         self._material_handle = Handle(self.material)
         self.mask_size = int(self.plan.sizes.sum())
 
@@ -73,7 +73,7 @@ class Engine:
         else:
             self.pieces.seed[rows] = seeds
             self.pieces.episode[rows] = 0
-        _begin_rows(self.handle, handle, self._plan_handle, rows)
+        _begin_rows(self.handle, handle, self.plan_handle, rows)
 
     def reset_in_turn(self) -> None:
         """Begin piece i with excerpt i of the material, which must have as many: how music is read rather than composed."""
@@ -112,11 +112,11 @@ class Engine:
 
     def write(self, actions: np.ndarray) -> int:
         """Write one checked choice into every piece that isn't done; returns how many pieces it finished."""
-        return int(over_rows(_choose_rows, self.num_pieces, self.handle, self._plan_handle, actions))
+        return int(over_rows(_choose_rows, self.num_pieces, self.handle, self.plan_handle, actions))
 
     def masks(self, out: np.ndarray) -> None:
         """Write the masks of all pieces into `out`, int8 (N, sum of sizes)."""
-        over_rows(_mask_rows, self.num_pieces, self.handle, self._plan_handle, out)
+        over_rows(_mask_rows, self.num_pieces, self.handle, self.plan_handle, out)
 
     def take(self, rows: np.ndarray) -> Engine:
         """A new engine whose pieces are copies of these rows (indices, which may repeat): what planners branch on."""

@@ -1,4 +1,37 @@
 """Every reward function."""
 
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING
+
 if not __name__.startswith("musicgym."):
     raise ImportError(f"import musicgym.rewards, not {__name__}: the folder rewards/ is installed under musicgym")
+
+# Public names and the modules they come from, imported when first asked for: none of them is needed to import musicgym.
+_HOME = {
+    "AtEnd": "paid",
+    "BoundReward": "reward",
+    "Normalised": "paid",
+    "Potential": "paid",
+    "Reward": "reward",
+    "Rules": "reward",
+    "names": "expression",
+    "parse": "expression",
+    "register": "expression",
+    "rule": "rules",
+}
+
+if TYPE_CHECKING:
+    from musicgym.rewards.expression import names, parse, register
+    from musicgym.rewards.paid import AtEnd, Normalised, Potential
+    from musicgym.rewards.reward import BoundReward, Reward, Rules
+    from musicgym.rewards.rules import rule
+
+__all__ = ["AtEnd", "BoundReward", "Normalised", "Potential", "Reward", "Rules", "names", "parse", "register", "rule"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'musicgym.rewards' has no attribute {name!r}")
+    value: object = getattr(_import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value

@@ -7,11 +7,11 @@
 from __future__ import annotations
 
 import numpy as np
+from musicgym.rewards.rules import ALL, LOWER
 
 from musicgym.compiled import kernel, small_kernel
 from musicgym.handle import Handle
 from musicgym.pieces import Piece, Pieces
-from musicgym.rewards.rule import ALL, LOWER
 from musicgym.score import BLANK
 from musicgym.writing import Plan, swap_log, view, write_code
 
@@ -219,8 +219,6 @@ def _forbid_codes(
                     left += 1
         pieces.log_count[n] = 0
         dead[n] = left == 0
-        if dead[n]:
-            pieces.dead_ends[n] += 1
         for code in range(mask.shape[1]):
             if mask[n, code] == 2:
                 mask[n, code] = 1 if left == 0 else 0

@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
+from musicgym.rewards.rules import Rule
 
 from musicgym.compiled import digest
 from musicgym.engine import Engine, as_material, finished_pieces, lay_slots
 from musicgym.handle import Handle
 from musicgym.pieces import Excerpts, Pieces
-from musicgym.rewards.rule import Rule
 from musicgym.task import Task
 from musicgym.threads import over_rows
 
@@ -94,9 +94,7 @@ class Reward(abc.ABC):
     @overload
     def score(self, scores: Sequence[Score] | Excerpts, *, marks: Literal[False] = ...) -> dict[str, np.ndarray]: ...
     @overload
-    def score(
-        self, scores: Sequence[Score] | Excerpts, *, marks: Literal[True]
-    ) -> tuple[dict[str, np.ndarray], np.ndarray]: ...
+    def score(self, scores: Sequence[Score] | Excerpts, *, marks: Literal[True]) -> tuple[dict[str, np.ndarray], np.ndarray]: ...
     def score(self, scores: Sequence[Score] | Excerpts, *, marks: bool = False) -> Any:
         """What finished pieces are worth.
 
@@ -199,6 +197,11 @@ class Rules(Reward):
             made.append((name, rule, values, weight))
         return Rules(self.name, made)
 
+    def only(self, *terms: str) -> Rules:
+        """The set with only these terms."""
+        self._known(dict.fromkeys(terms, 0.0))
+        return Rules("+".join(f"{self.name}.{t}" for t in terms), [entry for entry in self.entries if entry[0] in terms])
+
     def _known(self, terms: dict[str, float]) -> None:
         for term in terms:
             if term not in self.terms:
@@ -229,7 +232,7 @@ class Rules(Reward):
         lines = [f"{t}: {w!r} * {r.__module__}.{r.name}{p} {digest([r.function])}" for t, r, p, w in self.entries]
         return "\n".join(lines)
 
-    def score(self, scores: Sequence[Score] | Excerpts, *, marks: bool = False) -> Any:  # noqa: D102  # as the base class
+    def score(self, scores: Sequence[Score] | Excerpts, *, marks: bool = False) -> Any:  # as the base class
         pieces = finished_pieces(as_material(scores))
         n, voices, steps = pieces.pitch.shape
         sites = np.zeros((n if marks else 0, len(self.terms), voices, steps), np.float32)
@@ -285,7 +288,7 @@ class Sum(Reward):
     def description(self) -> str:
         return "\n".join(f"{weight!r} * ({part.description})" for part, weight in self.parts)
 
-    def score(self, scores: Sequence[Score] | Excerpts, *, marks: bool = False) -> Any:  # noqa: D102  # as the base class
+    def score(self, scores: Sequence[Score] | Excerpts, *, marks: bool = False) -> Any:  # as the base class
         material = as_material(scores)
         found = [part.score(material, marks=True) if marks else (part.score(material), None) for part, _ in self.parts]
         names = unique_terms([(part.name, tuple(totals)) for (part, _), (totals, _) in zip(self.parts, found, strict=True)])

@@ -15,16 +15,17 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
+from musicgym.rewards.reward import Rules
+from musicgym.rewards.rules import rule
 
 from musicgym.compiled import kernel
 from musicgym.pieces import Piece
-from musicgym.rewards.reward import Rules
-from musicgym.rewards.rule import rule
 from musicgym.score import BLANK, REST, SCALES
 
 REST_CODE, HOLD_CODE, FIRST_CODE = 0, 1, 2
 LOWEST = 48  # the pitch of code 2 in C major
 TONIC_CODE = 14  # C4
+THRESHOLD = 0.15 * (1 + 1e-9)  # where |c| is 0.15 exactly it does not count, however sums are rounded
 MOTIF_STEPS = 8  # the original's "bar"
 MOTIF_NOTES = 3  # distinct pitches that make a motif
 FILTER_WORDS, WORD_BITS = 32, 32  # remembered motifs, as a Bloom filter of 1,024 bits in float64 scalars
@@ -33,14 +34,17 @@ _HASH_BASE_8 = pow(_HASH_BASE, MOTIF_STEPS, 1 << 32)
 _HASH_BITS = (1 << 32) - 1
 # Semitones from a mode's tonic up to the tonic of the major key with its signature, in MODES' order.
 _TO_MAJOR = np.array([0, 3, 10, 8, 7, 5, 1], np.int64)
-_MAJOR_BITS = sum(1 << degree for degree in SCALES[0])
+_SHIFT = (np.arange(12) + _TO_MAJOR[:, None] + 6) % 12 - 6  # int64 (modes, tonics)
+_LOWEST_CODE = -60  # of any pitch in any key, and some to spare
+_DEGREES = ((np.arange(_LOWEST_CODE, 140) - FIRST_CODE) % 12).astype(np.int8)  # semitones above C, by code
+_IN_MAJOR = np.isin(np.arange(12), SCALES[0])  # bool (12,)
 _SCALE_BITS = np.array([sum(1 << degree for degree in scale) for scale in SCALES], np.int64)
 
 
 @kernel
 def shift(piece: Piece, step: int) -> int:
     """Semitones, -6..5, by which the music lies above the original's C major."""
-    return (piece.tonic[step] + _TO_MAJOR[piece.mode[step]] + 6) % 12 - 6
+    return _SHIFT[piece.mode[step], piece.tonic[step]]
 
 
 @kernel
@@ -59,7 +63,7 @@ def code(piece: Piece, voice: int, step: int) -> int:
 @kernel
 def degree(code: int) -> int:
     """Semitones of a pitch code above C, 0..11."""
-    return (code - FIRST_CODE) % 12
+    return _DEGREES[code - _LOWEST_CODE]
 
 
 @kernel
@@ -70,14 +74,14 @@ def last_note(piece: Piece, voice: int, step: int) -> int:
 
 
 @rule(sees="own")
-def key(piece, voice, step):
+def faithful_key(piece, voice, step):
     """-1 for a note outside the major scale of the key's signature (RL Tuner)."""
     a = code(piece, voice, step)
-    return -1.0 if a >= FIRST_CODE and not _MAJOR_BITS >> degree(a) & 1 else 0.0
+    return -1.0 if a >= FIRST_CODE and not _IN_MAJOR[degree(a)] else 0.0
 
 
 @rule(span=0, sees="own")
-def tonic(piece, voice, step):
+def faithful_tonic(piece, voice, step):
     """+3 each: the tonic (C4 in C) as first note and four steps before the end, a hold after it, holds or rests to the end (RL Tuner)."""
     a = code(piece, voice, step)
     left = piece.length - step
@@ -90,7 +94,7 @@ def tonic(piece, voice, step):
 
 
 @rule(sees="own")
-def repeat(piece, voice, step):
+def faithful_repeat(piece, voice, step):
     """-100 for the third rest running, for more than five times the same code, or more than seven with holds or rests between (RL Tuner)."""
     a = code(piece, voice, step)
     same, between = 0, False
@@ -110,67 +114,56 @@ def repeat(piece, voice, step):
 
 
 @kernel
-def autocorrelation(count: int, total: float, squares: float, products: float, head: float, tail: float, lag: int) -> float:
-    """Autocorrelation at a lag of `count` codes from their exact sums; `head` and `tail` add up the first and last `lag` codes."""
+def autocorr_penalty(count: int, total: float, squares: float, products: tuple, heads: tuple, tails: tuple) -> float:
+    """-3 |c| for each lag of 1, 2, 3 with |c| > 0.15, from exact sums over `count` codes.
+
+    `products` are the lags' sums of x[t] x[t - lag]; `heads` and `tails` the first and last three codes.
+    """
     mean = total / count
-    variance = squares / count - mean * mean
-    if variance <= 0.0 or count <= lag:
+    spread = squares - total * mean  # count times the variance
+    if count < 2 or spread <= 0.0:
         return 0.0
-    shared = products - mean * (total - tail + total - head) + (count - lag) * mean * mean
-    return shared / count / variance
-
-
-@kernel
-def autocorr_penalty(piece: Piece, voice: int, step: int, sums: np.ndarray) -> float:
-    """-3 |c| for each lag of 1, 2, 3 with |c| > 0.15; `sums` is total, squares and the three lags' products."""
-    paid, head, tail = 0.0, 0.0, 0.0
+    over, head, tail = 0.0, 0.0, 0.0
     for lag in range(1, 4):
-        if step >= lag:
-            head += code(piece, voice, lag - 1)
-            tail += code(piece, voice, step - lag + 1)
-            c = autocorrelation(step + 1, sums[0], sums[1], sums[1 + lag], head, tail, lag)
-            if abs(c) > 0.15:
-                paid -= 3.0 * abs(c)
-    return paid
-
-
-@kernel
-def add_to_sums(piece: Piece, voice: int, step: int, sums: np.ndarray) -> None:
-    """Add the code at a step to the sums of `autocorr_penalty`."""
-    a = code(piece, voice, step)
-    sums[0] += a
-    sums[1] += a * a
-    for lag in range(1, min(3, step) + 1):
-        sums[1 + lag] += a * code(piece, voice, step - lag)
+        if lag < count:
+            head += heads[lag - 1]
+            tail += tails[lag - 1]
+            shared = abs(products[lag - 1] - mean * (total - tail + total - head) + (count - lag) * mean * mean)
+            if shared > THRESHOLD * spread:
+                over += shared
+    return -3.0 * over / spread
 
 
 @rule(sees="own")
-def autocorr(piece, voice, step):
+def faithful_autocorr(piece, voice, step):
     """-3 |c| for each of the autocorrelations c at lags 1, 2, 3 of all codes so far that exceeds 0.15, at every step (RL Tuner)."""
     total, squares, products_1, products_2, products_3 = 0.0, 0.0, 0.0, 0.0, 0.0
     for t in range(step + 1):
         a = code(piece, voice, t)
         total += a
         squares += a * a
-        products_1 += a * code(piece, voice, t - 1) if t >= 1 else 0.0
-        products_2 += a * code(piece, voice, t - 2) if t >= 2 else 0.0
-        products_3 += a * code(piece, voice, t - 3) if t >= 3 else 0.0
-    paid, head, tail = 0.0, 0.0, 0.0
-    for lag in range(1, 4):
-        if step >= lag:
-            head += code(piece, voice, lag - 1)
-            tail += code(piece, voice, step - lag + 1)
-            products = products_1 if lag == 1 else (products_2 if lag == 2 else products_3)
-            c = autocorrelation(step + 1, total, squares, products, head, tail, lag)
-            if abs(c) > 0.15:
-                paid -= 3.0 * abs(c)
-    return paid
+        products_1 += a * code(piece, voice, t - 1) if t >= 1 else 0
+        products_2 += a * code(piece, voice, t - 2) if t >= 2 else 0
+        products_3 += a * code(piece, voice, t - 3) if t >= 3 else 0
+    heads = code(piece, voice, 0), code(piece, voice, min(1, step)), code(piece, voice, min(2, step))
+    tails = code(piece, voice, step), code(piece, voice, max(step - 1, 0)), code(piece, voice, max(step - 2, 0))
+    return autocorr_penalty(step + 1, total, squares, (products_1, products_2, products_3), heads, tails)
 
 
-@autocorr.carried(5)
+@faithful_autocorr.carried(11)
 def _autocorr_carried(piece, voice, step, carry):
-    add_to_sums(piece, voice, step, carry)
-    return autocorr_penalty(piece, voice, step, carry)
+    """Carries total, squares, three products, the first three codes and the last three, newest first."""
+    a = np.float64(code(piece, voice, step))
+    carry[0] += a
+    carry[1] += a * a
+    carry[2] += a * carry[8]  # codes before the first are 0
+    carry[3] += a * carry[9]
+    carry[4] += a * carry[10]
+    if step < 3:
+        carry[5 + step] = a
+    carry[10], carry[9], carry[8] = carry[9], carry[8], a
+    heads, tails = (carry[5], carry[6], carry[7]), (carry[8], carry[9], carry[10])
+    return autocorr_penalty(step + 1, carry[0], carry[1], (carry[2], carry[3], carry[4]), heads, tails)
 
 
 @kernel
@@ -178,18 +171,22 @@ def distinct_pitches(piece: Piece, voice: int, step: int) -> int:
     """Different pitches among the notes that begin in the last eight steps, 0 before there are eight."""
     if step < MOTIF_STEPS - 1:
         return 0
-    low, high, count = np.int64(0), np.int64(0), 0
+    low, high = np.uint64(0), np.uint64(0)  # a bit a pitch
     for t in range(step - MOTIF_STEPS + 1, step + 1):
         pitch = piece.pitch[voice, t]
-        if pitch >= 0 and piece.onset[voice, t]:
-            bit = np.int64(1) << np.int64(pitch % 64)
-            if pitch < 64:
-                count += (low & bit) == 0
-                low |= bit
-            else:
-                count += (high & bit) == 0
-                high |= bit
-    return count
+        sounds = np.uint64(pitch >= 0 and piece.onset[voice, t]) << np.uint64(pitch & 63)
+        low |= sounds if pitch < 64 else np.uint64(0)
+        high |= sounds if pitch >= 64 else np.uint64(0)
+    return ones(low) + ones(high)
+
+
+@kernel
+def ones(bits: np.uint64) -> int:
+    """Number of set bits."""
+    bits = bits - ((bits >> np.uint64(1)) & np.uint64(0x5555555555555555))
+    bits = (bits & np.uint64(0x3333333333333333)) + ((bits >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    bits = (bits + (bits >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return np.int64((bits * np.uint64(0x0101010101010101)) >> np.uint64(56))
 
 
 @kernel
@@ -206,14 +203,14 @@ def occurred(piece: Piece, voice: int, step: int) -> bool:
 
 
 @rule(span=7, sees="own")
-def motif(piece, voice, step):
+def faithful_motif(piece, voice, step):
     """+3, and 0.3 for each pitch beyond the third, at every step that ends eight with three or more different pitches (RL Tuner)."""
     count = distinct_pitches(piece, voice, step)
     return 3.0 + (count - MOTIF_NOTES) * 0.3 if count >= MOTIF_NOTES else 0.0
 
 
 @rule(sees="own")
-def rep_motif(piece, voice, step):
+def faithful_rep_motif(piece, voice, step):
     """+4, and 1 for each pitch beyond the third, at every step that ends a motif heard before (RL Tuner)."""
     count = distinct_pitches(piece, voice, step)
     if count < MOTIF_NOTES or not occurred(piece, voice, step):
@@ -221,25 +218,25 @@ def rep_motif(piece, voice, step):
     return 4.0 + (count - MOTIF_NOTES)
 
 
-@rep_motif.carried(2 + FILTER_WORDS)
+@faithful_rep_motif.carried(1 + MOTIF_STEPS + FILTER_WORDS)
 def _rep_motif_carried(piece, voice, step, carry):
-    """Looks back only when a filter of hashed motifs says that there may be something to find."""
+    """Carries the last window's hash, the hashes of the eight windows before it, and a filter of those further back.
+
+    It looks back only when the filter says that there may be something to find.
+    """
     hashed = roll(piece, voice, step, np.int64(carry[0]))
     carry[0] = hashed
-    old = step - MOTIF_STEPS
-    if old >= MOTIF_STEPS - 1 or old >= 0:
-        carry[1] = roll(piece, voice, old, np.int64(carry[1]))
-        if old >= MOTIF_STEPS - 1:
-            place = filter_place(np.int64(carry[1]))
-            word = 2 + place // WORD_BITS
-            carry[word] = np.int64(carry[word]) | (np.int64(1) << np.int64(place % WORD_BITS))
-    count = distinct_pitches(piece, voice, step)
-    if count < MOTIF_NOTES:
-        return 0.0
+    slot = 1 + step % MOTIF_STEPS
+    if step >= 2 * MOTIF_STEPS - 1:
+        place = filter_place(np.int64(carry[slot]))
+        word = 1 + MOTIF_STEPS + place // WORD_BITS
+        carry[word] = np.int64(carry[word]) | (np.int64(1) << np.int64(place % WORD_BITS))
+    carry[slot] = hashed
     place = filter_place(hashed)
-    if not np.int64(carry[2 + place // WORD_BITS]) >> np.int64(place % WORD_BITS) & 1:
+    if not np.int64(carry[1 + MOTIF_STEPS + place // WORD_BITS]) >> np.int64(place % WORD_BITS) & 1:
         return 0.0
-    return 4.0 + (count - MOTIF_NOTES) if occurred(piece, voice, step) else 0.0
+    count = distinct_pitches(piece, voice, step)
+    return 4.0 + (count - MOTIF_NOTES) if count >= MOTIF_NOTES and occurred(piece, voice, step) else 0.0
 
 
 @kernel
@@ -257,42 +254,41 @@ def filter_place(hashed: int) -> int:
     return ((hashed * 0x9E3779B1) & _HASH_BITS) >> 22
 
 
-@kernel
-def interval_value(before: int, a: int) -> float:
-    """The original's table for two pitch codes."""
-    width = abs(a - before)
-    if width == 11:
-        return -0.3
-    if width > 12:
-        return -1.0
-    if width == 7:
-        return 0.1 if degree(before) == 0 or degree(before) == 7 else 0.02
-    if width == 4:
-        return 0.15 if degree(before) == 0 or degree(before) == 4 else 0.09
-    if width == 2:
-        return 0.08
-    if width == 5:
-        return 0.07
-    return 0.05 if width == 9 else 0.0
+_WIDEST = 13  # wider intervals are all alike
+
+
+def _interval_table() -> np.ndarray:
+    """float64 (12, 14): 5 times the original's value of an interval, by the degree that it leaves and its width."""
+    table = np.zeros((12, _WIDEST + 1))
+    table[:, [2, 4, 5, 7, 9, 11, 13]] = [0.08, 0.09, 0.07, 0.02, 0.05, -0.3, -1.0]
+    table[[0, 7], 7] = 0.1
+    table[[0, 4], 4] = 0.15
+    return 5.0 * table
+
+
+_INTERVALS = _interval_table()
+_AFTER_HOME = np.isin(np.arange(12), (0, 7))  # bool (12,): the original calls these a third and a fifth
 
 
 @rule(sees="own")
-def interval(piece, voice, step):
+def faithful_interval(piece, voice, step):
     """5 times a table of preferred melodic intervals, holds and rests, from the last note, at every step (RL Tuner)."""
     before = last_note(piece, voice, step)
     if before < FIRST_CODE:
         return 0.0
     a = code(piece, voice, step)
-    at_home = degree(before) == 0 or degree(before) == 7
+    left = degree(before)
     if a == HOLD_CODE:
-        return 5.0 * (0.3 if at_home else 0.075)
+        return 1.5 if _AFTER_HOME[left] else 0.375
     if a == REST_CODE:
-        return 5.0 * (0.15 if at_home else 0.05)
-    return 5.0 * interval_value(before, a)
+        return 0.75 if _AFTER_HOME[left] else 0.25
+    return _INTERVALS[left, min(abs(a - before), _WIDEST)]
 
 
 @kernel
-def leap_step(piece: Piece, voice: int, step: int, direction: float, origin: float, since: float) -> tuple[float, float, float, float]:
+def leap_step(
+    piece: Piece, voice: int, step: int, direction: float, origin: float, since: float
+) -> tuple[float, float, float, float]:
     """One step of the leap machine: what it pays, then its state: direction of the open leap, code it left from, steps since."""
     a = code(piece, voice, step)
     if step == 0:
@@ -317,7 +313,7 @@ def leap_step(piece: Piece, voice: int, step: int, direction: float, origin: flo
 
 
 @rule(sees="own")
-def leap(piece, voice, step):
+def faithful_leap(piece, voice, step):
     """+5 when a leap of a fifth or more is gone back to where it began, -5 when a second follows the same way (RL Tuner).
 
     A leap the other way closes the first one, and pays only if more than six steps lie between.
@@ -328,14 +324,14 @@ def leap(piece, voice, step):
     return paid
 
 
-@leap.carried(3)
+@faithful_leap.carried(3)
 def _leap_carried(piece, voice, step, carry):
     paid, carry[0], carry[1], carry[2] = leap_step(piece, voice, step, carry[0], carry[1], carry[2])
     return paid
 
 
 @rule(sees="own")
-def extrema(piece, voice, step):
+def faithful_extrema(piece, voice, step):
     """At the last step +3 if the highest code occurs once, +3 if the lowest pitch does (RL Tuner)."""
     if step != piece.length - 1:
         return 0.0
@@ -352,3 +348,178 @@ def extrema(piece, voice, step):
             elif a == lowest:
                 times_low += 1
     return 3.0 * (times_high == 1) + 3.0 * (times_low == 1)
+
+
+# The fixed form. Notes are judged at their onsets, holds and rests earn nothing, and nothing is paid again at every step.
+
+
+@rule(span=0, sees="own")
+def fixed_key(piece, voice, step):
+    """-1 for a note outside the local key's scale (after RL Tuner, whose key is always C major)."""
+    pitch = piece.pitch[voice, step]
+    if pitch < 0 or not piece.onset[voice, step]:
+        return 0.0
+    return 0.0 if _SCALE_BITS[piece.mode[step]] >> ((pitch - piece.tonic[step]) % 12) & 1 else -1.0
+
+
+@rule(sees="own")
+def fixed_tonic(piece, voice, step):
+    """+3 each, once: the first note is a tonic of any octave, so is the last, and the last lasts a beat (after RL Tuner, who counts steps)."""
+    begins = piece.pitch[voice, step] >= 0 and piece.onset[voice, step]
+    at_home = begins and (piece.pitch[voice, step] - piece.tonic[step]) % 12 == 0
+    paid = 3.0 if at_home and piece.previous[voice, step] < 0 else 0.0
+    if step == piece.length - 1:
+        last = step if begins else piece.previous[voice, step]
+        if last >= 0 and (piece.pitch[voice, last] - piece.tonic[last]) % 12 == 0:
+            end = last + 1
+            while end < piece.length and not piece.onset[voice, end]:
+                end += 1
+            paid += 3.0 + 3.0 * (end - last >= piece.beat[last])
+    return paid
+
+
+@rule(sees="own")
+def fixed_repeat(piece, voice, step, *, most=4):
+    """-3 for a note that is the same as the `most` notes before it; holding a note is no repetition (RL Tuner: -100, and holds count)."""
+    pitch = piece.pitch[voice, step]
+    if pitch < 0 or not piece.onset[voice, step]:
+        return 0.0
+    before, same = piece.previous[voice, step], 0
+    while before >= 0 and piece.pitch[voice, before] == pitch and same < most:
+        same += 1
+        before = piece.previous[voice, before]
+    return -3.0 if same >= most else 0.0
+
+
+@rule(sees="own")
+def fixed_autocorr(piece, voice, step):
+    """-3 |c| at the piece's last step for each autocorrelation c of its notes' pitches at lags 1, 2, 3 above 0.15 (RL Tuner: of codes, at every step)."""
+    if step != piece.length - 1:
+        return 0.0
+    count, total, squares = 0, 0.0, 0.0
+    products_1, products_2, products_3 = 0.0, 0.0, 0.0
+    head_1, head_2, head_3 = 0.0, 0.0, 0.0
+    tail_1, tail_2, tail_3 = 0.0, 0.0, 0.0
+    for t in range(step + 1):
+        if piece.pitch[voice, t] >= 0 and piece.onset[voice, t]:
+            a = np.float64(piece.pitch[voice, t])
+            products_1 += a * tail_1
+            products_2 += a * tail_2
+            products_3 += a * tail_3
+            tail_1, tail_2, tail_3 = a, tail_1, tail_2
+            if count == 0:
+                head_1 = a
+            elif count == 1:
+                head_2 = a
+            elif count == 2:
+                head_3 = a
+            count += 1
+            total += a
+            squares += a * a
+    if count == 0:
+        return 0.0
+    products, heads, tails = (products_1, products_2, products_3), (head_1, head_2, head_3), (tail_1, tail_2, tail_3)
+    return autocorr_penalty(count, total, squares, products, heads, tails)
+
+
+@rule(span=7, sees="own")
+def fixed_motif(piece, voice, step):
+    """+3, and 0.3 for each pitch beyond the third, for each half bar of three or more different pitches (RL Tuner: at every step)."""
+    if (step + 1) % MOTIF_STEPS:
+        return 0.0
+    count = distinct_pitches(piece, voice, step)
+    return 3.0 + (count - MOTIF_NOTES) * 0.3 if count >= MOTIF_NOTES else 0.0
+
+
+@rule(sees="own")
+def fixed_rep_motif(piece, voice, step):
+    """+4, and 1 for each pitch beyond the third, for each half bar that is a motif heard before (RL Tuner: at every step)."""
+    if (step + 1) % MOTIF_STEPS:
+        return 0.0
+    count = distinct_pitches(piece, voice, step)
+    return 4.0 + (count - MOTIF_NOTES) if count >= MOTIF_NOTES and occurred(piece, voice, step) else 0.0
+
+
+@rule(sees="own")
+def fixed_interval(piece, voice, step):
+    """5 times RL Tuner's table of intervals between one note and the next (RL Tuner: holds and rests are paid too, at every step)."""
+    before = piece.previous[voice, step]
+    if before < 0 or piece.pitch[voice, step] < 0 or not piece.onset[voice, step]:
+        return 0.0
+    width = abs(piece.pitch[voice, step] - piece.pitch[voice, before])
+    left = (piece.pitch[voice, before] - piece.tonic[before]) % 12
+    return _INTERVALS[left, min(width, _WIDEST)]
+
+
+@rule(sees="own")
+def fixed_leap(piece, voice, step):
+    """+5 for a leap of a fifth or more answered by a step or leap the other way, -5 for one followed by another the same way (after RL Tuner)."""
+    before = piece.previous[voice, step]
+    if before < 0 or piece.pitch[voice, step] < 0 or not piece.onset[voice, step] or piece.previous[voice, before] < 0:
+        return 0.0
+    first = piece.pitch[voice, before] - piece.pitch[voice, piece.previous[voice, before]]
+    second = piece.pitch[voice, step] - piece.pitch[voice, before]
+    if abs(first) < 7:
+        return 0.0
+    if first * second < 0:
+        return 5.0
+    return -5.0 if first * second > 0 and abs(second) >= 7 else 0.0
+
+
+@rule(sees="own")
+def fixed_extrema(piece, voice, step):
+    """At the last step +3 if the highest pitch begins once, +3 if the lowest does (RL Tuner: the highest code, holds among them)."""
+    if step != piece.length - 1:
+        return 0.0
+    highest, times_high, lowest, times_low = -1, 0, 1000, 0
+    for t in range(step + 1):
+        pitch = piece.pitch[voice, t]
+        if pitch >= 0 and piece.onset[voice, t]:
+            times_high = 1 if pitch > highest else times_high + (pitch == highest)
+            times_low = 1 if pitch < lowest else times_low + (pitch == lowest)
+            highest, lowest = max(highest, pitch), min(lowest, pitch)
+    return 3.0 * (times_high == 1) + 3.0 * (times_low == 1)
+
+
+TERMS = ("key", "tonic", "repeat", "autocorr", "motif", "rep_motif", "interval", "leap", "extrema")
+_FORMS = {
+    "faithful": (
+        faithful_key,
+        faithful_tonic,
+        faithful_repeat,
+        faithful_autocorr,
+        faithful_motif,
+        faithful_rep_motif,
+        faithful_interval,
+        faithful_leap,
+        faithful_extrema,
+    ),
+    "fixed": (
+        fixed_key,
+        fixed_tonic,
+        fixed_repeat,
+        fixed_autocorr,
+        fixed_motif,
+        fixed_rep_motif,
+        fixed_interval,
+        fixed_leap,
+        fixed_extrema,
+    ),
+}
+
+
+def rl_tuner(form: Literal["faithful", "fixed"] = "faithful") -> Rules:
+    """RL Tuner's reward: the terms `key tonic repeat autocorr motif rep_motif interval leap extrema`, weight 1 each.
+
+    Args:
+        form: "faithful" computes what the original's code does, to 1e-5 at every step; "fixed" mends its traps: the repeat
+            penalty no longer dwarfs all else or punishes held notes, motif, interval and autocorrelation terms are no
+            longer paid at every step, and key and tonic are the piece's own.
+
+    Raises:
+        ValueError: another form.
+    """
+    if form not in _FORMS:
+        raise ValueError(f"rl_tuner(form={form!r}): expected 'faithful' or 'fixed'")
+    entries = [(term, rule, rule.values({}), 1.0) for term, rule in zip(TERMS, _FORMS[form], strict=True)]
+    return Rules("rl_tuner" if form == "faithful" else "rl_tuner_fixed", entries)

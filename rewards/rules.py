@@ -145,7 +145,11 @@ def _positional(function: Callable[..., float]) -> Callable[..., float]:
     count = code.co_argcount + code.co_kwonlyargcount
     defaults = tuple((function.__kwdefaults__ or {}).values())
     made = types.FunctionType(
-        code.replace(co_argcount=count, co_kwonlyargcount=0), function.__globals__, function.__name__, defaults, function.__closure__
+        code.replace(co_argcount=count, co_kwonlyargcount=0),
+        function.__globals__,
+        function.__name__,
+        defaults,
+        function.__closure__,
     )
     made.__module__, made.__qualname__ = function.__module__, function.__qualname__
     return made

@@ -1,0 +1,134 @@
+"""`ComposeEnv`: one piece, as a Gymnasium environment. It is the batch of one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import gymnasium as gym
+import numpy as np
+
+from musicgym.pieces import Excerpts
+from musicgym.score import Score
+from musicgym.session import Session
+from musicgym.spaces import action_space
+from musicgym.task import Task
+from musicgym.vector_env import seeds_of
+
+if TYPE_CHECKING:
+    from musicgym.rewards import Reward
+
+
+class ComposeEnv(gym.Env[np.ndarray, Any]):
+    """One piece of a task, written choice by choice.
+
+    Observations are uint8, see `musicgym.observation.Observation`. An action is a code of the task's choice: an
+    integer for `StepChoice`, an array (factors,) for `NoteChoice` and `ChordChoice`. The reward is the sum of
+    `info["reward_terms"]`. The piece ends by termination when its last blank is filled; it is never truncated.
+
+    `info` holds "action_mask" (int8 (codes,), or a tuple by factor: what may be chosen next), "illegal" (choices repaired so far),
+    "dead_end" (hard rules left nothing, so the mask allows everything), "dead_ends" (how often so far) and, after a
+    step, "reward_terms" (name -> float, of that step).
+
+    Args:
+        task: a `Task` or a registered id.
+        reward: a `Reward` or an expression such as "theory + 0.5*likelihood"; None for the task's own.
+        observation: "onehot", "tokens" or "pianoroll".
+        window: steps of music in the window of tokens; None for the default.
+        given: what pieces start from instead of the task's own source: scores or excerpts.
+        render_mode: "ansi" (text), "rgb_array" (a piano roll, uint8 (height, width, 3)) or "human" (text on stdout after every step).
+        fields: arguments of a registered task (`length=64`), or fields of `task` to change.
+
+    Raises:
+        ValueError: what is asked for isn't known or doesn't fit, with what is expected.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["ansi", "rgb_array", "human"], "render_fps": 8}
+
+    def __init__(
+        self,
+        task: Task | str = "musicgym/Melody-v0",
+        *,
+        reward: Reward | str | None = None,
+        observation: str = "onehot",
+        window: int | None = None,
+        given: Sequence[Score] | Excerpts | None = None,
+        render_mode: str | None = None,
+        **fields: Any,
+    ) -> None:
+        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
+            raise ValueError(f"render_mode={render_mode!r}: expected one of {self.metadata['render_modes']} or None")
+        self.session = Session(task, 1, reward, observation, window, given, fields)
+        self.render_mode = render_mode
+        self.observation_space = self.session.observation.space()
+        self.action_space = action_space(self.session.task.choice)
+        self._pieces = self.session.engine.pieces
+        self._factors = len(self.session.engine.plan.sizes)
+        self._begun = False
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict[str, Any]]:
+        """Begin a piece. Without a seed it is the next episode of the seed that the environment has.
+
+        Args:
+            seed: 0 or more.
+            options: "given" (a `Score` to start from; its blanks are what is composed, or the task's own if it has none), "prefix" (a
+                `Score` to go on from), "key" (a name).
+        """
+        super().reset(seed=seed)
+        if seed is None and not self._begun:
+            seed = int(self.np_random.integers(1 << 32))
+        seeds = None if seed is None else seeds_of([seed])
+        self.session.reset(np.zeros(1, np.int64), seeds, options)
+        self._begun = True
+        if self.render_mode == "human":
+            self.render()
+        return self.session.observe()[0], self._info()
+
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """Write one choice.
+
+        Raises:
+            TypeError, ValueError: an action of another type, shape or range.
+            RuntimeError: before `reset`, or after the end of the piece.
+        """
+        if self._pieces.done[0]:
+            when = "after the piece has ended" if self._begun else "before the first reset()"
+            raise RuntimeError(f"step() {when}: call reset() first")
+        turn = self.session.step([action] if self._factors == 1 else np.asarray(action)[None])
+        info = self._info()
+        info["reward_terms"] = dict(zip(self.session.bound.terms, turn.terms[:, 0].tolist(), strict=True))
+        if self.render_mode == "human":
+            self.render()
+        return self.session.observe()[0], float(turn.rewards[0]), turn.finished == 1, False, info
+
+    def _info(self) -> dict[str, Any]:
+        return {
+            "action_mask": self.session.split(self.session.masks()[0]),
+            "illegal": int(self._pieces.illegal[0]),
+            "dead_end": bool(self.session.dead[0]),
+            "dead_ends": int(self._pieces.dead_ends[0]),
+        }
+
+    def action_masks(self) -> np.ndarray:
+        """bool (codes of all factors,): what may be chosen next, flat, as sb3-contrib wants it."""
+        return self.session.masks()[0].view(np.bool_)
+
+    @property
+    def score(self) -> Score:
+        """The piece as it stands."""
+        return self.session.engine.score(0)
+
+    def render(self) -> Any:
+        """The piece as `render_mode` says; "human" prints it."""
+        if self.render_mode is None:
+            gym.logger.warn(
+                "render() without a render_mode: make the environment with render_mode='ansi', 'rgb_array' or 'human'"
+            )
+            return None
+        from musicgym.render.frame import frame
+
+        if self.render_mode == "human":
+            print(frame(self.session.engine, 0, "ansi"), file=sys.stdout, flush=True)
+            return None
+        return frame(self.session.engine, 0, self.render_mode)

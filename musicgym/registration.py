@@ -1,0 +1,76 @@
+"""Names of tasks: what `gym.make`, the command line and experiments know them by."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import gymnasium as gym
+
+if TYPE_CHECKING:
+    from musicgym.rewards import Reward
+    from musicgym.task import Task
+
+
+@dataclasses.dataclass(frozen=True)
+class Registered:
+    """A task by name: how to make it, and the reward that it has unless another is asked for."""
+
+    id: str
+    make_task: Callable[..., Task]
+    reward: str | Reward
+
+
+_TASKS: dict[str, Registered] = {}
+
+
+def register(id: str, task: Task | Callable[..., Task], reward: str | Reward = "rl_tuner") -> None:
+    """Register a task: `gym.make(id)`, `gym.make_vec(id, n)`, SB3 and the command line know it from now on.
+
+    Args:
+        id: "namespace/Name-v0".
+        task: a task, whose fields `gym.make(id, field=value)` may change; or a function of keyword arguments that makes one.
+        reward: the default reward, an expression or a `Reward`.
+
+    Raises:
+        gymnasium.error.Error: the id isn't of the form "namespace/Name-v0".
+    """
+    make_task = task if callable(task) else _Changing(task)
+    gym.register(
+        id=id,
+        entry_point="musicgym.env:ComposeEnv",
+        vector_entry_point="musicgym.vector_env:ComposeVectorEnv",
+        kwargs={"task": id},
+        disable_env_checker=True,
+        order_enforce=False,
+    )
+    _TASKS[id] = Registered(id, make_task, reward)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Changing:
+    """Makes one task, with changed fields."""
+
+    task: Task
+
+    def __call__(self, **fields: Any) -> Task:
+        names = {field.name for field in dataclasses.fields(self.task)}
+        if unknown := sorted(set(fields) - names):
+            raise TypeError(f"a task has no {unknown[0]!r}: its fields are {', '.join(sorted(names))}")
+        return dataclasses.replace(self.task, **fields)
+
+
+def registered(id: str) -> Registered:
+    """What is registered under an id. Raises ValueError with the nearest ids for an unknown one."""
+    if id not in _TASKS:
+        near = difflib.get_close_matches(id, _TASKS, n=3, cutoff=0.4)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"registered are {', '.join(sorted(_TASKS))}"
+        raise ValueError(f"unknown task {id!r}: {hint}")
+    return _TASKS[id]
+
+
+def task_ids() -> list[str]:
+    """All registered ids."""
+    return sorted(_TASKS)

@@ -1,0 +1,236 @@
+"""`ComposeVectorEnv`: N pieces composed side by side, as a Gymnasium vector environment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from musicgym.pieces import Excerpts
+from musicgym.score import Score
+from musicgym.session import Session, Turn
+from musicgym.spaces import action_space
+from musicgym.task import Task
+
+if TYPE_CHECKING:
+    from musicgym.rewards import Reward
+
+Reset = tuple[np.ndarray, dict[str, Any]]
+Step = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]
+
+
+class ComposeVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
+    """N pieces of one task, written choice by choice.
+
+    Observations are uint8, see `musicgym.observation.Observation`. Actions are codes of the task's choice: (N,) for
+    `StepChoice`, (N, factors) for `NoteChoice` and `ChordChoice`. The reward is the sum of the terms in
+    `info["reward_terms"]`. A piece ends by termination when its last blank is filled; it is never truncated.
+
+    `info` holds, each with Gymnasium's `_`-prefixed mask of the pieces that it is true of:
+
+    - "action_mask": int8 (N, codes), or a tuple by factor: what may be chosen next.
+    - "reward_terms": name -> float32 (N,), of the transition just taken (not after `reset`).
+    - "illegal": int32 (N,), choices of the present piece that had to be repaired so far.
+    - "dead_end": bool (N,), hard rules left nothing, so the mask allows everything; "dead_ends" counts those passed.
+    - in SAME_STEP mode, where a piece ended: "final_obs" (object array) and "final_info".
+
+    Args:
+        task: a `Task` or a registered id.
+        num_envs: N.
+        reward: a `Reward` or an expression such as "theory + 0.5*likelihood"; None for the task's own.
+        observation: "onehot", "tokens" or "pianoroll".
+        window: steps of music in the window of tokens; None for the default.
+        autoreset_mode: "same-step" (the default), "next-step" or "disabled", or an `AutoresetMode`.
+        copy: fresh arrays from every call; with False observations and masks are the same buffers each time.
+        given: what pieces start from instead of the task's own source: scores or excerpts.
+        render_mode: "rgb_array" or "ansi": the first pieces; None.
+        fields: arguments of a registered task (`length=64`), or fields of `task` to change.
+
+    Raises:
+        ValueError: what is asked for isn't known or doesn't fit, with what is expected.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 8, "autoreset_mode": AutoresetMode.SAME_STEP}
+
+    def __init__(
+        self,
+        task: Task | str = "musicgym/Melody-v0",
+        num_envs: int = 1,
+        *,
+        reward: Reward | str | None = None,
+        observation: str = "onehot",
+        window: int | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
+        copy: bool = True,
+        given: Sequence[Score] | Excerpts | None = None,
+        render_mode: str | None = None,
+        **fields: Any,
+    ) -> None:
+        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
+            raise ValueError(f"render_mode={render_mode!r}: expected one of {self.metadata['render_modes']} or None")
+        self.session = Session(task, num_envs, reward, observation, window, given, fields)
+        self.num_envs = num_envs
+        self.autoreset_mode = _mode(autoreset_mode)
+        self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
+        self.render_mode = render_mode
+        self.copy = copy
+        self.single_observation_space = self.session.observation.space()
+        self.single_action_space = action_space(self.session.task.choice)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._buffers = None if copy else (self.session.observation.empty(num_envs), self.session.masks())
+        self._all = np.ones(num_envs, np.bool_)
+        self._all.flags.writeable = False
+        self._begun = False
+
+    def reset(self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None) -> Reset:
+        """Begin all pieces anew, or those of `options["reset_mask"]`, bool (N,).
+
+        Args:
+            seed: piece i gets the seed + i, or its own out of a list; None: the next episode of the seeds they have.
+            options: "given" (a `Score` to start from; its blanks are what is composed, or the task's own if it has none), "prefix" (a
+                `Score` to go on from), "key" (a name): for these pieces, this once.
+        """
+        options = dict(options or {})
+        rows = self._rows(options.pop("reset_mask", None))
+        seeds = self._seeds(seed)
+        self.session.reset(rows, None if seeds is None else seeds[rows], options)
+        self._begun = True
+        return self._observed(), self._seen_infos()
+
+    def step(self, actions: Any) -> Step:
+        """Write one choice into every piece.
+
+        Raises:
+            TypeError, ValueError: actions of another type, shape or range.
+            RuntimeError: before the first `reset`, or (mode DISABLED) into a finished piece.
+        """
+        if not self._begun:
+            raise RuntimeError("step() before the first reset(): call reset() first")
+        session, pieces = self.session, self.session.engine.pieces
+        ended: np.ndarray | None = None
+        if self.autoreset_mode is AutoresetMode.NEXT_STEP:
+            ended = pieces.done.copy()
+        elif self.autoreset_mode is AutoresetMode.DISABLED and pieces.done.any():
+            row = int(np.flatnonzero(pieces.done)[0])
+            raise RuntimeError(f"step() into piece {row}, which is finished: call reset(options={{'reset_mask': mask}}) first")
+        turn = session.step(actions)
+        infos: dict[str, Any] = {}
+        terminated = pieces.done.copy()
+        if ended is not None and ended.any():
+            session.reset(np.flatnonzero(ended), None, None)
+            terminated[ended] = False
+        if turn.finished and self.autoreset_mode is AutoresetMode.SAME_STEP:
+            self._finish(turn, terminated, infos)
+        infos["reward_terms"] = self._terms(turn, self._all)
+        infos["_reward_terms"] = self._all
+        truncated = np.zeros(self.num_envs, np.bool_)
+        return self._observed(), turn.rewards, terminated, truncated, {**infos, **self._seen_infos()}
+
+    def _finish(self, turn: Turn, terminated: np.ndarray, infos: dict[str, Any]) -> None:
+        """Note down how finished pieces ended, and begin them anew."""
+        rows = np.flatnonzero(terminated)
+        final = np.full(self.num_envs, None, dtype=object)
+        final[rows] = list(self.session.observe(rows))
+        infos["final_obs"], infos["_final_obs"] = final, terminated.copy()
+        infos["final_info"] = {
+            "reward_terms": self._terms(turn, terminated),
+            "_reward_terms": terminated,
+            **self._seen_infos(terminated),
+        }
+        infos["_final_info"] = terminated.copy()
+        self.session.reset(rows, None, None)
+
+    def _terms(self, turn: Turn, mask: np.ndarray) -> dict[str, np.ndarray]:
+        made: dict[str, np.ndarray] = {}
+        for name, row in zip(self.session.bound.terms, turn.terms, strict=True):
+            made[name] = row
+            made[f"_{name}"] = mask
+        return made
+
+    def _observed(self) -> np.ndarray:
+        return self.session.observe(out=None if self._buffers is None else self._buffers[0])
+
+    def _seen_infos(self, mask: np.ndarray | None = None) -> dict[str, Any]:
+        """What `info` says of the pieces as they stand."""
+        mask = self._all if mask is None else mask
+        pieces = self.session.engine.pieces
+        masks = self.session.masks(None if self._buffers is None else self._buffers[1])
+        return {
+            "action_mask": self.session.split(masks),
+            "_action_mask": mask,
+            "illegal": pieces.illegal.copy(),
+            "_illegal": mask,
+            "dead_end": self.session.dead.copy(),
+            "_dead_end": mask,
+            "dead_ends": pieces.dead_ends.copy(),
+            "_dead_ends": mask,
+        }
+
+    def _rows(self, mask: Any) -> np.ndarray:
+        if mask is None:
+            return np.arange(self.num_envs)
+        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (self.num_envs,) or not mask.any():
+            raise ValueError(
+                f"options['reset_mask']={mask!r}: expected a bool array of shape ({self.num_envs},), one true at least"
+            )
+        return np.flatnonzero(mask)
+
+    def _seeds(self, seed: int | Sequence[int | None] | None) -> np.ndarray | None:
+        if isinstance(seed, (list, tuple, np.ndarray)):
+            if len(seed) != self.num_envs:
+                raise ValueError(f"seed has {len(seed)} entries: expected {self.num_envs}, one for each piece")
+            if all(s is None for s in seed):
+                seed = None
+        if seed is None:
+            if self._begun:
+                return None
+            seed = int(self.np_random.integers(1 << 32))
+        if isinstance(seed, (int, np.integer)):
+            super().reset(seed=int(seed))
+            seed = [int(seed) + i for i in range(self.num_envs)]
+        return seeds_of(seed)
+
+    def action_masks(self) -> np.ndarray:
+        """bool (N, codes of all factors): what may be chosen next, flat, as sb3-contrib wants it."""
+        return self.session.masks().view(np.bool_)
+
+    def scores(self, rows: Sequence[int] | np.ndarray | None = None) -> list[Score]:
+        """The pieces as they stand, all or those at `rows`."""
+        return [self.session.engine.score(int(row)) for row in (range(self.num_envs) if rows is None else rows)]
+
+    def render(self) -> Any:
+        """The first piece (at most four in "ansi") as `render_mode` says."""
+        if self.render_mode is None:
+            gym.logger.warn("render() without a render_mode: make the environment with render_mode='rgb_array' or 'ansi'")
+            return None
+        from musicgym.render.frame import frame
+
+        shown = range(min(self.num_envs, 4))
+        frames = [frame(self.session.engine, row, self.render_mode) for row in shown]
+        return tuple(frames)
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Nothing to close."""
+
+
+def seeds_of(seeds: Sequence[int | None]) -> np.ndarray:
+    """Seeds as uint64 (N,). Raises ValueError for one that is no whole number from 0 on."""
+    for seed in seeds:
+        if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or seed < 0:
+            raise ValueError(f"seed {seed!r}: expected a whole number, 0 or more")
+    return np.array([int(s) % (1 << 64) for s in seeds if s is not None], np.uint64)
+
+
+def _mode(mode: AutoresetMode | str) -> AutoresetMode:
+    if isinstance(mode, AutoresetMode):
+        return mode
+    text = str(mode).lower().replace("_", "-").removesuffix("-mode").removesuffix("step").rstrip("-")
+    names = {"next": AutoresetMode.NEXT_STEP, "same": AutoresetMode.SAME_STEP, "disabled": AutoresetMode.DISABLED}
+    if text not in names:
+        raise ValueError(f"autoreset_mode={mode!r}: expected 'same-step', 'next-step' or 'disabled'")
+    return names[text]

@@ -1,0 +1,150 @@
+"""Rewards by name: `theory + 0.5*likelihood`, `leap_recovered(leap=7)`, `at_end(rl_tuner)`. Parsed, never evaluated."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from musicgym.rewards.paid import AtEnd, Clipped, Potential
+from musicgym.rewards.reward import Reward
+from musicgym.rewards.rules import RULES
+
+Factory = Callable[..., Reward]
+# Modules whose rules and rewards are known by name without being imported by the user.
+_BUILT_IN = ("musicgym.rewards.rl_tuner",)
+_REWARDS: dict[str, Factory] = {}
+_PAID: dict[str, Callable[..., Reward]] = {"at_end": AtEnd, "potential": Potential, "clip": Clipped}
+
+
+def register(name: str, factory: Factory | Reward) -> None:
+    """Make a reward known by name: `musicgym train --reward name`, `gym.make(..., reward="name(parameter=2)")`.
+
+    Args:
+        name: a Python identifier.
+        factory: called with the expression's keyword arguments, numbers or text; or a reward without any.
+
+    Raises:
+        ValueError: no identifier, or the name belongs to something built in.
+    """
+    if not name.isidentifier():
+        raise ValueError(f"reward name {name!r}: expected a Python identifier")
+    if name in _PAID or name in _built_in():
+        raise ValueError(f"reward name {name!r} is built in: choose another")
+    if isinstance(factory, Reward):
+        reward = factory
+        _REWARDS[name] = lambda: reward
+    else:
+        _REWARDS[name] = factory
+
+
+def names() -> list[str]:
+    """All names that an expression may use."""
+    return sorted({*_built_in(), *_REWARDS, *RULES})
+
+
+def parse(text: str) -> Reward:
+    """The reward that an expression describes.
+
+    Names of registered rewards and rules, calls with keyword parameters (numbers or quoted text), one term of a set
+    (`rl_tuner.leap`), `+ - *`, numbers, brackets, and `at_end(a)`, `potential(a, gamma=0.99)`, `clip(a, low=-1, high=1)`.
+
+    Raises:
+        ValueError: saying which part is not understood, with the nearest names for an unknown one.
+
+    Example:
+        >>> parse("rl_tuner - 0.5 * rl_tuner.motif").terms[:2]
+        ('key', 'tonic')
+    """
+    try:
+        tree = ast.parse(text.strip(), mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ValueError(f"reward {text!r} is no expression: {error}") from error
+    value = _value(tree.body, text)
+    if not isinstance(value, Reward):
+        raise ValueError(f"reward {text!r} is a number: expected a reward's name in it")
+    return value
+
+
+def _built_in() -> dict[str, Factory]:
+    from musicgym.rewards.rl_tuner import rl_tuner
+
+    return {"rl_tuner": rl_tuner}
+
+
+def _value(node: ast.expr, text: str) -> Reward | float:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub, ast.Mult)):
+        return _combined(_value(node.left, text), node.op, _value(node.right, text), text)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
+        inner = _value(node.operand, text)
+        return -inner if isinstance(node.op, ast.USub) else inner
+    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+        return float(node.value)
+    if isinstance(node, ast.Name):
+        return _made(node.id, {}, text)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        return _called(node.func.id, node, text)
+    if isinstance(node, ast.Attribute):
+        whole = _value(node.value, text)
+        if hasattr(whole, "only"):
+            term: Reward = whole.only(node.attr)
+            return term
+    raise ValueError(
+        f"reward {text!r}: {ast.unparse(node)!r} is not understood; expected names, numbers, + - *, brackets and "
+        "calls with keyword parameters"
+    )
+
+
+def _combined(left: Reward | float, op: ast.operator, right: Reward | float, text: str) -> Reward | float:
+    if isinstance(op, ast.Mult):
+        if isinstance(left, Reward) and isinstance(right, Reward):
+            raise ValueError(f"reward {text!r} multiplies two rewards: expected a number times a reward")
+        return left * right  # type: ignore[operator]  # at most one of them is a reward
+    if isinstance(left, Reward) != isinstance(right, Reward):
+        raise ValueError(f"reward {text!r} adds a number to a reward: a constant teaches nothing; expected rewards")
+    return left + right if isinstance(op, ast.Add) else left - right  # type: ignore[operator]  # both are of one kind
+
+
+def _called(name: str, node: ast.Call, text: str) -> Reward:
+    given = {word.arg: _parameter(word.value, text) for word in node.keywords if word.arg}
+    if name not in _PAID:
+        if node.args:
+            raise ValueError(f"reward {text!r}: parameters of {name} need their names, as in {name}(parameter=1)")
+        return _made(name, given, text)
+    inner = _value(node.args[0], text) if len(node.args) == 1 else None
+    if not isinstance(inner, Reward):
+        raise ValueError(f"reward {text!r}: {name} expects one reward first, then named numbers")
+    return _call(_PAID[name], name, {"inner": inner, **given}, text)
+
+
+def _parameter(node: ast.expr, text: str) -> Any:
+    try:
+        value = ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
+        raise ValueError(f"reward {text!r}: parameter {ast.unparse(node)!r}: expected a number or quoted text") from error
+    if type(value) not in (int, float, str):
+        raise ValueError(f"reward {text!r}: parameter {value!r}: expected a number or quoted text")
+    return value
+
+
+def _made(name: str, given: dict[str, Any], text: str) -> Reward:
+    for module in _BUILT_IN:
+        import_module(module)
+    known: dict[str, Factory] = {**RULES, **_REWARDS, **_built_in()}
+    if name not in known:
+        near = difflib.get_close_matches(name, [*known, *_PAID], n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(sorted(known))}"
+        raise ValueError(f"unknown reward or rule {name!r} in {text!r}: {hint}")
+    return _call(known[name], name, given, text)
+
+
+def _call(factory: Callable[..., Reward], name: str, given: dict[str, Any], text: str) -> Reward:
+    try:
+        made = factory(**given)
+    except TypeError as error:
+        raise ValueError(f"reward {text!r}: {name} does not take these parameters: {error}") from error
+    if not isinstance(made, Reward):
+        raise ValueError(f"reward {text!r}: {name} made a {type(made).__name__}: expected a Reward")
+    return made

@@ -1,0 +1,42 @@
+"""Hard rules: striking from the mask every choice that a rule would punish."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from musicgym.rewards.expression import parse
+from musicgym.rewards.reward import Rules, add
+
+from musicgym.engine import Engine
+from musicgym.threads import over_rows
+
+
+class Forbid:
+    """Rules that no choice may break: a choice is struck where any of them pays less than nothing for it.
+
+    Args:
+        expressions: names of rules or sets of rules, with parameters if need be.
+
+    Raises:
+        ValueError: a name that isn't known, or a reward that isn't made of rules.
+    """
+
+    def __init__(self, expressions: Sequence[str]) -> None:
+        rules = add(*((parse(text), 1.0) for text in expressions))
+        if not isinstance(rules, Rules):
+            raise ValueError(f"forbid={tuple(expressions)}: expected rules, but {rules.name} holds something else")
+        self._kernels, self._params, self._weights = rules.kernels, rules.params, rules.weights
+
+    def __call__(self, engine: Engine, masks: np.ndarray, dead: np.ndarray) -> None:
+        """Strike what is forbidden from `masks`, int8 (N, codes); where nothing is left, set `dead` and leave the row."""
+        over_rows(
+            self._kernels.forbid_codes,
+            engine.num_pieces,
+            engine.handle,
+            engine.plan_handle,
+            self._params,
+            self._weights,
+            masks,
+            dead,
+        )
