@@ -180,7 +180,7 @@ def test_edits_in_a_notation_program_win_over_what_is_kept_beside_the_notes(tmp_
     (tmp_path / "edited.musicxml").write_text(text.replace("100.12<", "90<").replace("<fifths>0<", "<fifths>2<"))
     edited = musicxml.read(tmp_path / "edited.musicxml")
     assert (edited.tempo, edited.key, int(edited.tonic[0])) == (90.0, "D major", 2)
-    assert sorted(change.detail.split()[0] for change in edited.changes) == ["mode", "tempos", "tonic"] or edited.changes
+    assert [change.detail.split()[0] for change in edited.changes] == ["tempos", "tonic"]
 
 
 def test_another_grid_reads_the_notes_without_what_was_kept_for_the_first(tmp_path: Path) -> None:
