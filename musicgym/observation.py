@@ -83,7 +83,9 @@ class Observation:
     def space(self) -> gym.Space[Any]:
         """The observation space of one piece."""
         if self.kind == "tokens":
-            return gym.spaces.MultiDiscrete(self.sight.nvec, dtype=np.uint8)
+            space: gym.spaces.MultiDiscrete[Any] = gym.spaces.MultiDiscrete(self.sight.nvec, dtype=np.uint8)
+            space.nvec = self.sight.nvec.copy()  # not uint8 as well: SB3 and torchrl sum it up, and would get the sum modulo 256
+            return space
         high = 1 if self.kind == "onehot" else _SET
         return gym.spaces.Box(0, high, self._shape, np.uint8)
 
