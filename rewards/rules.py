@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 Sees = Literal["own", "lower", "all"]
 OWN, LOWER, ALL = 0, 1, 2  # which voices a rule looks at, as the kernels know it
-_SEES = {"own": OWN, "lower": LOWER, "all": ALL}
+_SEES_NAMES: tuple[Sees, ...] = ("own", "lower", "all")
+_SEES = {name: i for i, name in enumerate(_SEES_NAMES)}
 _REACH = 32767  # a span for "to the end of the piece": pieces are shorter
 _FIRST = ("piece", "voice", "step")
 
@@ -91,8 +93,19 @@ class Rule:
 
         return Rules.of(self, **parameters)
 
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """By name where another process can import it, so that it is the same rule there; else (cloudpickle) by its functions."""
+        if self.__module__ != "__main__" and getattr(sys.modules.get(self.__module__), self.name, None) is self:
+            return self.name
+        return _remade, (self.function, self.span, self.sees, self.carry, self.carried_function)
+
     def __repr__(self) -> str:
         return f"<rule {self.name}>"
+
+
+def _remade(function: Callable[..., float], span: int, sees: int, carry: int, carried: Callable[..., float] | None) -> Rule:
+    made = Rule(function, span, _SEES_NAMES[sees])
+    return made if carried is None else made.carried(carry)(carried)
 
 
 @overload
