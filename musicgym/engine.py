@@ -16,7 +16,7 @@ from musicgym.restarting import begin, index_events
 from musicgym.score import BLANK, NO_CHORD, KeyChange, MeterChange, Score, TempoChange
 from musicgym.task import Task
 from musicgym.threads import over_rows
-from musicgym.writing import Plan, choose, write
+from musicgym.writing import Desk, Plan, choose, write
 
 ALL_ROWS = np.empty(0, np.int64)  # for kernels: all pieces, not a list of rows
 
@@ -52,7 +52,7 @@ class Engine:
         self.plan = plan_of(task)
         self.pieces = empty_pieces(num_pieces, task, self.plan, self.material.pitch.shape[2])
         self.handle = Handle(self.pieces)
-        self.plan_handle = Handle(self.plan)
+        self.desk = Handle(Desk(self.pieces, self.plan))
         self._material_handle = Handle(self.material)
         self.mask_size = int(self.plan.sizes.sum())
 
@@ -73,7 +73,7 @@ class Engine:
         else:
             self.pieces.seed[rows] = seeds
             self.pieces.episode[rows] = 0
-        _begin_rows(self.handle, handle, self.plan_handle, rows)
+        _begin_rows(self.desk, handle, rows)
 
     def reset_in_turn(self) -> None:
         """Begin piece i with excerpt i of the material, which must have as many: how music is read rather than composed."""
@@ -87,11 +87,11 @@ class Engine:
             raise ValueError(f"given score has {has} voices and {longest} steps: expected {voices} voices and 1..{steps} steps")
 
     def check(self, actions: Any) -> np.ndarray:
-        """Actions as int64 (N, factors), C-contiguous.
+        """Actions as int64 (N, factors), C-contiguous; `write` checks their range.
 
         Raises:
             TypeError: not integers.
-            ValueError: wrong shape, or a code outside its factor, naming both.
+            ValueError: wrong shape.
         """
         array = np.asarray(actions)
         if array.dtype.kind not in "iu":
@@ -101,22 +101,25 @@ class Engine:
         if array.shape != shape and not (factors == 1 and array.shape == (self.num_pieces,)):
             expected = f"({self.num_pieces},)" if factors == 1 else str(shape)
             raise ValueError(f"actions have shape {array.shape}: expected {expected}")
-        made = np.ascontiguousarray(array.reshape(shape), np.int64)
-        bad = _first_bad(made, self.plan.sizes)
-        if bad >= 0:
-            row, factor = divmod(int(bad), factors)
-            raise ValueError(
-                f"action {made[row, factor]} of piece {row} (factor {factor}): expected 0..{self.plan.sizes[factor] - 1}"
-            )
-        return made
+        return np.ascontiguousarray(array.reshape(shape), np.int64)
 
     def write(self, actions: np.ndarray) -> int:
-        """Write one checked choice into every piece that isn't done; returns how many pieces it finished."""
-        return int(over_rows(_choose_rows, self.num_pieces, self.handle, self.plan_handle, actions))
+        """Write one choice, int64 (N, factors), into every piece that isn't done; returns how many pieces it finished.
+
+        Raises:
+            ValueError: a code outside its factor, naming both; nothing is written then.
+        """
+        finished = int(over_rows(_choose_rows.compiled, self.num_pieces, self.desk, actions))
+        if finished < 0:
+            row, factor = np.argwhere((actions < 0) | (actions >= self.plan.sizes))[0]
+            raise ValueError(
+                f"action {actions[row, factor]} of piece {row} (factor {factor}): expected 0..{self.plan.sizes[factor] - 1}"
+            )
+        return finished
 
     def masks(self, out: np.ndarray) -> None:
         """Write the masks of all pieces into `out`, int8 (N, sum of sizes)."""
-        over_rows(_mask_rows, self.num_pieces, self.handle, self.plan_handle, out)
+        over_rows(_mask_rows, self.num_pieces, self.desk, out)
 
     def take(self, rows: np.ndarray) -> Engine:
         """A new engine whose pieces are copies of these rows (indices, which may repeat): what planners branch on."""
@@ -185,13 +188,13 @@ def empty_pieces(n: int, task: Task, plan: Plan, steps: int) -> Pieces:
         given=np.zeros(slots, np.bool_),
         start=np.zeros(slots, np.int16),
         previous=np.full(slots, -1, np.int16),
-        order=np.zeros((n, task.voices * steps * task.sweeps), np.int16),
+        order=np.zeros((n, task.voices * steps * task.sweeps, 2), np.int16),
         append=np.zeros(n, np.bool_),
         done=np.ones(n, np.bool_),
         written=np.zeros(n, np.bool_),
         seed=np.zeros(n, np.uint64),
         episode=np.zeros(n, np.int64),
-        log_slot=np.zeros((n, most_writes), np.int16),
+        log_slot=np.zeros((n, most_writes, 2), np.int16),
         log_pitch=np.zeros((n, most_writes), np.int8),
         log_onset=np.zeros((n, most_writes), np.bool_),
         log_velocity=np.zeros((n, most_writes), np.uint8),
@@ -261,18 +264,9 @@ def _lay(pieces: Pieces, material: Excerpts, voice: int, step: int) -> None:
 
 
 @Entry
-def _first_bad(actions: np.ndarray, sizes: np.ndarray) -> int:
-    factors = sizes.shape[0]
-    for n in range(actions.shape[0]):
-        for k in range(factors):
-            if actions[n, k] < 0 or actions[n, k] >= sizes[k]:
-                return n * factors + k
-    return -1
-
-
-@Entry
-def _begin_rows(pieces_handle: Handle, material_handle: Handle, plan_handle: Handle, rows: np.ndarray) -> None:
-    _begin(pieces_handle.value, material_handle.value, plan_handle.value, rows)
+def _begin_rows(desk_handle: Handle, material_handle: Handle, rows: np.ndarray) -> None:
+    desk = desk_handle.value
+    _begin(desk.pieces, material_handle.value, desk.plan, rows)
 
 
 @kernel
@@ -282,13 +276,21 @@ def _begin(pieces: Pieces, material: Excerpts, plan: Plan, rows: np.ndarray) -> 
 
 
 @Entry
-def _choose_rows(pieces_handle: Handle, plan_handle: Handle, actions: np.ndarray, lo: int, hi: int) -> int:
-    return _choose(pieces_handle.value, plan_handle.value, actions, lo, hi)
+def _choose_rows(desk_handle: Handle, actions: np.ndarray, lo: int, hi: int) -> int:
+    desk = desk_handle.value
+    return _choose(desk.pieces, desk.plan, actions, lo, hi)
 
 
 @kernel
 def _choose(pieces: Pieces, plan: Plan, actions: np.ndarray, lo: int, hi: int) -> int:
-    """Write a choice into each piece that isn't done and move its cursor on; returns how many that finished."""
+    """Write a choice into each piece that isn't done and move its cursor on; returns how many that finished.
+
+    If any action, also of other rows, is outside its factor nothing is written, and the result is a large negative number.
+    """
+    for n in range(actions.shape[0]):
+        for k in range(actions.shape[1]):
+            if actions[n, k] < 0 or actions[n, k] >= plan.sizes[k]:
+                return -(1 << 40)
     finished = 0
     for n in range(lo, hi):
         pieces.written[n] = not pieces.done[n]
@@ -310,13 +312,13 @@ def _choose(pieces: Pieces, plan: Plan, actions: np.ndarray, lo: int, hi: int) -
 
 @kernel
 def _is_written(pieces: Pieces, n: int, cursor: int) -> bool:
-    slot, width = pieces.order[n, cursor], pieces.pitch.shape[2]
-    return pieces.pitch[n, slot // width, slot % width] != BLANK
+    return pieces.pitch[n, pieces.order[n, cursor, 0], pieces.order[n, cursor, 1]] != BLANK
 
 
 @Entry
-def _mask_rows(pieces_handle: Handle, plan_handle: Handle, out: np.ndarray, lo: int, hi: int) -> None:
-    _mask(pieces_handle.value, plan_handle.value, out, lo, hi)
+def _mask_rows(desk_handle: Handle, out: np.ndarray, lo: int, hi: int) -> None:
+    desk = desk_handle.value
+    _mask(desk.pieces, desk.plan, out, lo, hi)
 
 
 @kernel

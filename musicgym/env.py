@@ -11,7 +11,7 @@ import numpy as np
 
 from musicgym.pieces import Excerpts
 from musicgym.score import Score
-from musicgym.session import Session
+from musicgym.session import Look, Session
 from musicgym.spaces import action_space
 from musicgym.task import Task
 from musicgym.vector_env import seeds_of
@@ -27,9 +27,9 @@ class ComposeEnv(gym.Env[np.ndarray, Any]):
     integer for `StepChoice`, an array (factors,) for `NoteChoice` and `ChordChoice`. The reward is the sum of
     `info["reward_terms"]`. The piece ends by termination when its last blank is filled; it is never truncated.
 
-    `info` holds "action_mask" (int8 (codes,), or a tuple by factor: what may be chosen next), "illegal" (choices repaired so far),
-    "dead_end" (hard rules left nothing, so the mask allows everything), "dead_ends" (how often so far) and, after a
-    step, "reward_terms" (name -> float, of that step).
+    `info` holds "action_mask" (int8 (codes,), or a tuple by factor: what may be chosen next), "illegal" (choices repaired
+    so far), "dead_end" (hard rules left nothing, so the mask allows everything), "dead_ends" (how many of them were
+    passed) and, after a step, "reward_terms" (name -> float, of that step).
 
     Args:
         task: a `Task` or a registered id.
@@ -37,7 +37,7 @@ class ComposeEnv(gym.Env[np.ndarray, Any]):
         observation: "onehot", "tokens" or "pianoroll".
         window: steps of music in the window of tokens; None for the default.
         given: what pieces start from instead of the task's own source: scores or excerpts.
-        render_mode: "ansi" (text), "rgb_array" (a piano roll, uint8 (height, width, 3)) or "human" (text on stdout after every step).
+        render_mode: "ansi" (text), "rgb_array" (a piano roll, uint8 (height, width, 3)) or "human" (prints text).
         fields: arguments of a registered task (`length=64`), or fields of `task` to change.
 
     Raises:
@@ -72,8 +72,8 @@ class ComposeEnv(gym.Env[np.ndarray, Any]):
 
         Args:
             seed: 0 or more.
-            options: "given" (a `Score` to start from; its blanks are what is composed, or the task's own if it has none), "prefix" (a
-                `Score` to go on from), "key" (a name).
+            options: "given" (a `Score` to start from; its blanks are what is composed, or the task's own if it has
+                none), "prefix" (a `Score` to go on from), "key" (a name).
         """
         super().reset(seed=seed)
         if seed is None and not self._begun:
@@ -83,7 +83,8 @@ class ComposeEnv(gym.Env[np.ndarray, Any]):
         self._begun = True
         if self.render_mode == "human":
             self.render()
-        return self.session.observe()[0], self._info()
+        look = self.session.look()
+        return look.observations[0], self._info(look)
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Write one choice.
@@ -95,16 +96,22 @@ class ComposeEnv(gym.Env[np.ndarray, Any]):
         if self._pieces.done[0]:
             when = "after the piece has ended" if self._begun else "before the first reset()"
             raise RuntimeError(f"step() {when}: call reset() first")
-        turn = self.session.step([action] if self._factors == 1 else np.asarray(action)[None])
-        info = self._info()
-        info["reward_terms"] = dict(zip(self.session.bound.terms, turn.terms[:, 0].tolist(), strict=True))
+        terms, finished = self.session.step(self._checked(action))
+        look = self.session.look(terms)
+        info = self._info(look)
+        info["reward_terms"] = dict(zip(self.session.bound.terms, terms[:, 0].tolist(), strict=True))
         if self.render_mode == "human":
             self.render()
-        return self.session.observe()[0], float(turn.rewards[0]), turn.finished == 1, False, info
+        return look.observations[0], float(look.rewards[0]), finished == 1, False, info
 
-    def _info(self) -> dict[str, Any]:
+    def _checked(self, action: Any) -> np.ndarray:
+        if type(action) in (int, np.int64) and self._factors == 1:  # the usual case, without the general check's price
+            return np.array([[action]], np.int64)
+        return self.session.engine.check([action] if self._factors == 1 else np.asarray(action)[None])
+
+    def _info(self, look: Look) -> dict[str, Any]:
         return {
-            "action_mask": self.session.split(self.session.masks()[0]),
+            "action_mask": self.session.split(look.masks[0]),
             "illegal": int(self._pieces.illegal[0]),
             "dead_end": bool(self.session.dead[0]),
             "dead_ends": int(self._pieces.dead_ends[0]),

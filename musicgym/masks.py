@@ -13,11 +13,12 @@ from musicgym.writing import Plan, can_hold, room
 @kernel
 def mask_codes(pieces: Pieces, n: int, voice: int, step: int, low: int, size: int, plan: Plan, mask: np.ndarray) -> None:
     """Write the mask of the step codes 0..size-1 at one slot into `mask`, int8 (size,)."""
-    mask[0] = 1
-    mask[HOLD] = can_hold(pieces, n, voice, step)
     first, last = plan.ranges[voice, 0] - low + FIRST_PITCH, plan.ranges[voice, 1] - low + FIRST_PITCH
-    for code in range(FIRST_PITCH, size):
-        mask[code] = first <= code <= last
+    mask[:] = 1
+    if first > FIRST_PITCH or last < size - 1:
+        mask[FIRST_PITCH:first] = 0
+        mask[last + 1 :] = 0
+    mask[HOLD] = can_hold(pieces, n, voice, step)
 
 
 @kernel
@@ -26,9 +27,7 @@ def mask_row(pieces: Pieces, n: int, plan: Plan, mask: np.ndarray) -> None:
     if pieces.cursor[n] >= pieces.visits[n]:
         mask[:] = 1
         return
-    steps = pieces.pitch.shape[2]
-    slot = pieces.order[n, pieces.cursor[n]]
-    voice, step = slot // steps, slot % steps
+    voice, step = pieces.order[n, pieces.cursor[n], 0], pieces.order[n, pieces.cursor[n], 1]
     if plan.kind == STEP:
         mask_codes(pieces, n, voice, step, plan.low, plan.sizes[0], plan, mask)
     elif plan.kind == CHORD:

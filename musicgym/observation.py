@@ -9,9 +9,11 @@ import numpy as np
 
 from musicgym.compiled import Entry, kernel
 from musicgym.handle import Handle
+from musicgym.masks import mask_row
 from musicgym.pieces import Excerpts, Pieces
 from musicgym.score import BLANK, MODES, REST, SCALES
 from musicgym.task import Task, pitch_bounds
+from musicgym.writing import Plan
 
 OBSERVATIONS = ("onehot", "tokens", "pianoroll")
 DEFAULT_WINDOW = 16
@@ -72,13 +74,12 @@ class Observation:
         sizes[0] = min(MOST_REMAINING, task.voices * steps * task.sweeps) + 1
         offsets = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
         self.sight = Sight(low, back, ahead, task.sees == "past", phrases, sizes, offsets)
-        self.handle = Handle(self.sight)
         self._shape = {
             "tokens": (len(sizes),),
             "onehot": (int(sizes.sum()),),
             "pianoroll": (2 * task.voices + 3, high - low + 1, steps),
         }[kind]
-        self.kernel = {"tokens": see_tokens, "onehot": see_bits, "pianoroll": see_pianoroll}[kind]
+        self.kernel = {"tokens": look_tokens, "onehot": look_bits, "pianoroll": look_roll}[kind]
 
     def space(self) -> gym.Space[Any]:
         """The observation space of one piece."""
@@ -97,10 +98,10 @@ class Observation:
 @kernel
 def token_row(pieces: Pieces, n: int, sight: Sight, out: np.ndarray) -> None:
     """Write the tokens of piece n into `out`, an integer array (tokens,)."""
-    voices, width, length = pieces.pitch.shape[1], pieces.pitch.shape[2], pieces.length[n]
+    voices, length = pieces.pitch.shape[1], pieces.length[n]
     cursor, visits = pieces.cursor[n], pieces.visits[n]
     if cursor < visits:
-        voice, step = pieces.order[n, cursor] // width, pieces.order[n, cursor] % width
+        voice, step = pieces.order[n, cursor, 0], pieces.order[n, cursor, 1]
     else:
         voice, step = 0, length
     here = min(step, length - 1)
@@ -158,56 +159,135 @@ def hidden(pieces: Pieces, n: int, v: int, t: int, voice: int, step: int) -> boo
     return t >= step and pieces.given[n, v, t] and not (t == step and v < voice)
 
 
-@Entry
-def see_tokens(pieces_handle: Handle, sight_handle: Handle, rows: np.ndarray, out: np.ndarray, lo: int, hi: int) -> None:
-    """Observe the pieces lo..hi-1 (of `rows`, where it isn't empty) as tokens; `out` is uint8 (rows, tokens)."""
-    _tokens(pieces_handle.value, sight_handle.value, lo, hi, rows, out)
+class View(NamedTuple):
+    """What a look at pieces needs."""
 
-
-@kernel
-def _tokens(pieces: Pieces, sight: Sight, lo: int, hi: int, rows: np.ndarray, out: np.ndarray) -> None:
-    for i in range(lo, hi):
-        token_row(pieces, rows[i] if rows.shape[0] else i, sight, out[i])
+    pieces: Pieces
+    plan: Plan
+    sight: Sight
 
 
 @Entry
-def see_bits(pieces_handle: Handle, sight_handle: Handle, rows: np.ndarray, out: np.ndarray, lo: int, hi: int) -> None:
-    """Observe as one-hot bits; `out` is uint8 (rows, bits)."""
-    sight = sight_handle.value
-    _bits(pieces_handle.value, sight, lo, hi, rows, np.empty(sight.nvec.shape[0], np.int64), out)
+def look_tokens(
+    handle: Handle, rows: np.ndarray, terms: np.ndarray, out: np.ndarray, masks: np.ndarray, sums: np.ndarray, lo: int, hi: int
+) -> None:
+    """One pass over pieces: observation as tokens, mask, and the sum of the reward's terms.
+
+    Args:
+        handle: of a `View`.
+        rows: int64: numbers of the pieces to look at; empty for all.
+        terms: float32 (terms, N), or (0, 0) for no sums.
+        out: uint8 (rows, tokens).
+        masks: int8 (rows, codes), or (0, 0) for none.
+        sums: float32 (N,).
+        lo, hi: the places of `rows`, `out` and `masks` that are done.
+    """
+    view = handle.value
+    _look_tokens(view.pieces, view.plan, view.sight, rows, terms, out, masks, sums, lo, hi)
 
 
 @kernel
-def _bits(pieces: Pieces, sight: Sight, lo: int, hi: int, rows: np.ndarray, tokens: np.ndarray, out: np.ndarray) -> None:
+def _look_tokens(
+    pieces: Pieces,
+    plan: Plan,
+    sight: Sight,
+    rows: np.ndarray,
+    terms: np.ndarray,
+    out: np.ndarray,
+    masks: np.ndarray,
+    sums: np.ndarray,
+    lo: int,
+    hi: int,
+) -> None:
     for i in range(lo, hi):
-        token_row(pieces, rows[i] if rows.shape[0] else i, sight, tokens)
+        n = rows[i] if rows.shape[0] else i
+        token_row(pieces, n, sight, out[i])
+        mask_and_sum(pieces, n, i, plan, terms, masks, sums)
+
+
+@kernel
+def mask_and_sum(pieces: Pieces, n: int, i: int, plan: Plan, terms: np.ndarray, masks: np.ndarray, sums: np.ndarray) -> None:
+    """The part of a look that is the same for every observation."""
+    if masks.shape[0]:
+        mask_row(pieces, n, plan, masks[i])
+    if terms.shape[0]:
+        total = 0.0
+        for k in range(terms.shape[0]):
+            total += terms[k, n]
+        sums[n] = total
+
+
+@Entry
+def look_bits(
+    handle: Handle, rows: np.ndarray, terms: np.ndarray, out: np.ndarray, masks: np.ndarray, sums: np.ndarray, lo: int, hi: int
+) -> None:
+    """As `look_tokens`, with one-hot bits: `out` is uint8 (rows, bits)."""
+    view = handle.value
+    tokens = np.empty(view.sight.nvec.shape[0], np.int64)
+    _look_bits(view.pieces, view.plan, view.sight, rows, terms, tokens, out, masks, sums, lo, hi)
+
+
+@kernel
+def _look_bits(
+    pieces: Pieces,
+    plan: Plan,
+    sight: Sight,
+    rows: np.ndarray,
+    terms: np.ndarray,
+    tokens: np.ndarray,
+    out: np.ndarray,
+    masks: np.ndarray,
+    sums: np.ndarray,
+    lo: int,
+    hi: int,
+) -> None:
+    for i in range(lo, hi):
+        n = rows[i] if rows.shape[0] else i
+        token_row(pieces, n, sight, tokens)
         bits = out[i]
         bits[:] = 0
         for k in range(tokens.shape[0]):
             bits[sight.offsets[k] + tokens[k]] = 1
+        mask_and_sum(pieces, n, i, plan, terms, masks, sums)
 
 
 @Entry
-def see_pianoroll(pieces_handle: Handle, sight_handle: Handle, rows: np.ndarray, out: np.ndarray, lo: int, hi: int) -> None:
-    """Observe as piano rolls; `out` is uint8 (rows, channels, pitches, steps)."""
-    _rolls(pieces_handle.value, sight_handle.value, lo, hi, rows, out)
+def look_roll(
+    handle: Handle, rows: np.ndarray, terms: np.ndarray, out: np.ndarray, masks: np.ndarray, sums: np.ndarray, lo: int, hi: int
+) -> None:
+    """As `look_tokens`, with piano rolls: `out` is uint8 (rows, channels, pitches, steps)."""
+    view = handle.value
+    _look_roll(view.pieces, view.plan, view.sight, rows, terms, out, masks, sums, lo, hi)
 
 
 @kernel
-def _rolls(pieces: Pieces, sight: Sight, lo: int, hi: int, rows: np.ndarray, out: np.ndarray) -> None:
+def _look_roll(
+    pieces: Pieces,
+    plan: Plan,
+    sight: Sight,
+    rows: np.ndarray,
+    terms: np.ndarray,
+    out: np.ndarray,
+    masks: np.ndarray,
+    sums: np.ndarray,
+    lo: int,
+    hi: int,
+) -> None:
     for i in range(lo, hi):
-        roll_row(pieces, rows[i] if rows.shape[0] else i, sight, out[i])
+        n = rows[i] if rows.shape[0] else i
+        roll_row(pieces, n, sight, out[i])
+        mask_and_sum(pieces, n, i, plan, terms, masks, sums)
 
 
 @kernel
 def roll_row(pieces: Pieces, n: int, sight: Sight, out: np.ndarray) -> None:
     """Draw the piano roll of piece n into `out`, uint8 (channels, pitches, steps)."""
-    voices, width, length = pieces.pitch.shape[1], pieces.pitch.shape[2], pieces.length[n]
+    voices, length = pieces.pitch.shape[1], pieces.length[n]
     out[:] = 0
     cursor, visits = pieces.cursor[n], pieces.visits[n]
     voice, step = 0, length
     if cursor < visits:
-        voice, step = pieces.order[n, cursor] // width, pieces.order[n, cursor] % width
+        voice, step = pieces.order[n, cursor, 0], pieces.order[n, cursor, 1]
     for t in range(length):
         for v in range(voices):
             pitch = pieces.pitch[n, v, t]
@@ -225,5 +305,4 @@ def roll_row(pieces: Pieces, n: int, sight: Sight, out: np.ndarray) -> None:
             elif _SCALE_BITS[pieces.mode[n, t]] >> degree & 1:
                 out[2 * voices + 2, row, t] = 128
     for k in range(cursor, visits):
-        t = pieces.order[n, k] % width
-        out[2 * voices, :, t] = _SET
+        out[2 * voices, :, pieces.order[n, k, 1]] = _SET

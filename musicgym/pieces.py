@@ -97,8 +97,8 @@ def beat_steps(meter: tuple[int, int], steps_per_quarter: int) -> int:
 class Pieces(NamedTuple):
     """N scores that are being written, N first. Kernels change these arrays in place; nothing else does.
 
-    `N` pieces of `voices` voices on `steps` steps; a *slot* is one step of one voice, numbered
-    `voice * steps + step`; `visits` is the number of slots in a piece's filling order.
+    `N` pieces of `voices` voices on `steps` steps; a *slot* is one step of one voice; `visits` is the
+    number of slots in a piece's filling order.
     """
 
     pitch: np.ndarray  # int8 (N, voices, steps): MIDI number, REST or BLANK
@@ -115,7 +115,7 @@ class Pieces(NamedTuple):
     phrase_end: np.ndarray  # bool (N, steps)
     chord: np.ndarray  # int16 (N, steps)
     length: np.ndarray  # int32 (N,): steps in this piece
-    order: np.ndarray  # int16 (N, visits): slots in the order in which they are visited
+    order: np.ndarray  # int16 (N, visits, 2): voice and step of the slots in the order in which they are visited
     visits: np.ndarray  # int32 (N,): how many of `order` this piece uses
     cursor: np.ndarray  # int32 (N,): index into `order` of the slot to be chosen next
     append: np.ndarray  # bool (N,): every choice comes after all that stands there, so nothing written earlier can see it
@@ -127,7 +127,7 @@ class Pieces(NamedTuple):
     episode: np.ndarray  # int64 (N,): how often the piece has begun since it was seeded
     # What the last choice overwrote, slot by slot, so that rewards can compare with the music before it.
     log_count: np.ndarray  # int32 (N,)
-    log_slot: np.ndarray  # int16 (N, writes)
+    log_slot: np.ndarray  # int16 (N, writes, 2): voice and step
     log_pitch: np.ndarray  # int8 (N, writes)
     log_onset: np.ndarray  # bool (N, writes)
     log_velocity: np.ndarray  # uint8 (N, writes)

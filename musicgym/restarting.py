@@ -99,28 +99,30 @@ def cut_blanks(pieces: Pieces, n: int, plan: Plan, drawn: int) -> int:
 @kernel
 def set_order(pieces: Pieces, n: int, plan: Plan, drawn: int) -> None:
     """List the open slots (for chords: the first open one of each step) in the task's order, once a sweep."""
-    voices, steps, length = pieces.pitch.shape[1], pieces.pitch.shape[2], pieces.length[n]
+    voices, length = pieces.pitch.shape[1], pieces.length[n]
     in_time = plan.order == TIME_FIRST or plan.kind == CHORD
     count = 0
     for i in range(voices * length):
         voice, step = (i % voices, i // voices) if in_time else (i // length, i % length)
         if not pieces.given[n, voice, step]:
-            last = pieces.order[n, count - 1] % steps if count > 0 else -1
+            last = pieces.order[n, count - 1, 1] if count > 0 else -1
             if plan.kind != CHORD or last != step:
-                pieces.order[n, count] = voice * steps + step
+                pieces.order[n, count, 0], pieces.order[n, count, 1] = voice, step
                 count += 1
     for sweep in range(1, plan.sweeps):
         for i in range(count):
-            pieces.order[n, sweep * count + i] = pieces.order[n, i]
+            for k in range(2):
+                pieces.order[n, sweep * count + i, k] = pieces.order[n, i, k]
     if plan.order == RANDOM:  # Fisher and Yates, each sweep for itself
         for sweep in range(plan.sweeps):
             base = sweep * count
             for i in range(count - 1, 0, -1):
                 j = draw(pieces.seed[n], pieces.episode[n], drawn, i + 1)
                 drawn += 1
-                slot = pieces.order[n, base + i]
-                pieces.order[n, base + i] = pieces.order[n, base + j]
-                pieces.order[n, base + j] = slot
+                for k in range(2):
+                    kept = pieces.order[n, base + i, k]
+                    pieces.order[n, base + i, k] = pieces.order[n, base + j, k]
+                    pieces.order[n, base + j, k] = kept
     pieces.visits[n] = count * plan.sweeps
 
 
@@ -143,11 +145,10 @@ def only_appends(pieces: Pieces, n: int, plan: Plan) -> bool:
     """Whether nothing that is given comes after the first open slot, in a task that goes forward in time."""
     if not plan.in_line:
         return False
-    voices, steps = pieces.pitch.shape[1], pieces.pitch.shape[2]
-    first = pieces.order[n, 0]
-    for step in range(first % steps, pieces.length[n]):
-        for voice in range(voices):
-            after_first = step > first % steps or voice > first // steps
+    first_voice, first_step = pieces.order[n, 0, 0], pieces.order[n, 0, 1]
+    for step in range(first_step, pieces.length[n]):
+        for voice in range(pieces.pitch.shape[1]):
+            after_first = step > first_step or voice > first_voice
             if after_first and pieces.given[n, voice, step]:
                 return False
     return True

@@ -1,4 +1,4 @@
-"""`Session`: pieces, their reward, their masks and what is seen of them; the one engine room of the single and the batch environment."""
+"""`Session`: pieces with a reward and an observation; what the single and the batch environment are made of."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from musicgym.choice import StepChoice
-from musicgym.compiled import Entry, kernel
 from musicgym.engine import ALL_ROWS, Engine, as_material
-from musicgym.observation import Observation
+from musicgym.handle import Handle
+from musicgym.observation import Observation, View
 from musicgym.pieces import Excerpts
 from musicgym.registration import registered
 from musicgym.score import BLANK, Score, parse_key
@@ -23,12 +23,17 @@ if TYPE_CHECKING:
 OPTIONS = ("given", "key", "prefix")
 
 
-class Turn(NamedTuple):
-    """What one step brought, for all N pieces, before any begins anew."""
+_NO_TERMS = np.empty((0, 0), np.float32)
+_NO_SUMS = np.empty(0, np.float32)
+_NO_MASKS = np.empty((0, 0), np.int8)
 
-    terms: np.ndarray  # float32 (terms, N)
-    rewards: np.ndarray  # float32 (N,)
-    finished: int  # pieces that this step finished
+
+class Look(NamedTuple):
+    """What is seen of pieces as they stand."""
+
+    observations: np.ndarray  # uint8 (N, ...)
+    masks: np.ndarray  # int8 (N, codes of all factors): what may be chosen next
+    rewards: np.ndarray  # float32 (N,): the sums of the terms that were handed in
 
 
 class Session:
@@ -60,9 +65,11 @@ class Session:
         self.observation = Observation(observation, self.task, self.engine.material, window)
         self.reward = _reward_of(default if reward is None else reward)
         self.bound: BoundReward = self.reward.bind(self.task, num_pieces)
-        self._sizes = [int(size) for size in self.engine.plan.sizes]
+        self._edges = np.cumsum(self.engine.plan.sizes)[:-1]
         self._forbid = _forbid_of(self.task)
         self.dead = np.zeros(num_pieces, np.bool_)
+        self._view = Handle(View(self.engine.pieces, self.engine.plan, self.observation.sight))
+        self._look = self.observation.kernel.compiled
 
     @property
     def num_pieces(self) -> int:
@@ -77,27 +84,44 @@ class Session:
         mask[rows] = True
         self.bound.reset(self.engine.pieces, mask)
 
-    def step(self, actions: Any) -> Turn:
-        """Write one choice into every piece that isn't done, and pay for it. Raises as `Engine.check` does."""
-        checked = self.engine.check(actions)
-        if self._forbid is not None:
-            self.engine.pieces.dead_ends[self.dead] += 1
-        finished = self.engine.write(checked)
-        terms = self.bound(self.engine.pieces)
-        rewards = np.empty(self.num_pieces, np.float32)
-        over_rows(_add_terms, self.num_pieces, terms, rewards)
-        return Turn(terms, rewards, finished)
+    def step(self, actions: np.ndarray) -> tuple[np.ndarray, int]:
+        """Write one choice, int64 (N, factors), into every piece that isn't done, and judge it.
 
-    def observe(self, rows: np.ndarray = ALL_ROWS, out: np.ndarray | None = None) -> np.ndarray:
-        """uint8 (N or rows, ...): what is seen of all pieces, or of some."""
-        count = len(rows) or self.num_pieces
-        out = self.observation.empty(count) if out is None else out
-        over_rows(self.observation.kernel, count, self.engine.handle, self.observation.handle, rows, out)
+        Returns:
+            The reward's terms, float32 (terms, N), and how many pieces were finished. Raises as `Engine.write` does.
+        """
+        if self._forbid is not None:
+            dead = self.dead.copy()
+        finished = self.engine.write(actions)
+        if self._forbid is not None:
+            self.engine.pieces.dead_ends[dead] += 1
+        return self.bound(self.engine.pieces), finished
+
+    def look(
+        self, terms: np.ndarray = _NO_TERMS, observations: np.ndarray | None = None, masks: np.ndarray | None = None
+    ) -> Look:
+        """Observe all pieces, mask what may be chosen next and add up the terms of the last step, in one pass.
+
+        Arrays are fresh, or those handed in. `dead` says where hard rules left nothing.
+        """
+        n = self.num_pieces
+        observations = self.observation.empty(n) if observations is None else observations
+        masks = np.empty((n, self.engine.mask_size), np.int8) if masks is None else masks
+        rewards = np.empty(n, np.float32)
+        over_rows(self._look, n, self._view, ALL_ROWS, terms, observations, masks, rewards)
+        if self._forbid is not None:
+            self._forbid(self.engine, masks, self.dead)
+        return Look(observations, masks, rewards)
+
+    def observe(self, rows: np.ndarray) -> np.ndarray:
+        """uint8 (rows, ...): fresh observations of some pieces."""
+        out = self.observation.empty(len(rows))
+        self._look(self._view, rows, _NO_TERMS, out, _NO_MASKS, _NO_SUMS, 0, len(rows))
         return out
 
-    def masks(self, out: np.ndarray | None = None) -> np.ndarray:
+    def masks(self) -> np.ndarray:
         """int8 (N, codes of all factors): what may be chosen next. `dead` says where hard rules left nothing."""
-        out = np.empty((self.num_pieces, self.engine.mask_size), np.int8) if out is None else out
+        out = np.empty((self.num_pieces, self.engine.mask_size), np.int8)
         self.engine.masks(out)
         if self._forbid is not None:
             self._forbid(self.engine, out, self.dead)
@@ -107,8 +131,7 @@ class Session:
         """Masks, int8 (..., codes), as the info shows them: as they are for `Discrete`, a tuple by factor for `MultiDiscrete`."""
         if isinstance(self.task.choice, StepChoice):
             return masks
-        edges = np.cumsum(self._sizes)[:-1]
-        return tuple(np.split(masks, edges, axis=-1))
+        return tuple(np.split(masks, self._edges, axis=-1))
 
     def _given(self, options: dict[str, Any]) -> Excerpts | None:
         unknown = [name for name in options if name not in OPTIONS]
@@ -199,17 +222,3 @@ def _forbid_of(task: Task) -> Any:
     from musicgym.rewards.forbid import Forbid
 
     return Forbid(task.forbid)
-
-
-@Entry
-def _add_terms(terms: np.ndarray, rewards: np.ndarray, lo: int, hi: int) -> None:
-    _sum_terms(terms, rewards, lo, hi)
-
-
-@kernel
-def _sum_terms(terms: np.ndarray, rewards: np.ndarray, lo: int, hi: int) -> None:
-    for n in range(lo, hi):
-        total = 0.0
-        for k in range(terms.shape[0]):
-            total += terms[k, n]
-        rewards[n] = total

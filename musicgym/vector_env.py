@@ -12,7 +12,7 @@ from gymnasium.vector.utils import batch_space
 
 from musicgym.pieces import Excerpts
 from musicgym.score import Score
-from musicgym.session import Session, Turn
+from musicgym.session import Look, Session
 from musicgym.spaces import action_space
 from musicgym.task import Task
 
@@ -33,7 +33,7 @@ class ComposeVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     `info` holds, each with Gymnasium's `_`-prefixed mask of the pieces that it is true of:
 
     - "action_mask": int8 (N, codes), or a tuple by factor: what may be chosen next.
-    - "reward_terms": name -> float32 (N,), of the transition just taken (not after `reset`).
+    - "reward_terms": name -> float32 (N,), of the transition just taken (not where a piece began anew instead).
     - "illegal": int32 (N,), choices of the present piece that had to be repaired so far.
     - "dead_end": bool (N,), hard rules left nothing, so the mask allows everything; "dead_ends" counts those passed.
     - in SAME_STEP mode, where a piece ended: "final_obs" (object array) and "final_info".
@@ -85,22 +85,29 @@ class ComposeVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         self._buffers = None if copy else (self.session.observation.empty(num_envs), self.session.masks())
         self._all = np.ones(num_envs, np.bool_)
         self._all.flags.writeable = False
+        self._hidden_terms = tuple(f"_{name}" for name in self.session.bound.terms)
         self._begun = False
 
     def reset(self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None) -> Reset:
         """Begin all pieces anew, or those of `options["reset_mask"]`, bool (N,).
 
         Args:
-            seed: piece i gets the seed + i, or its own out of a list; None: the next episode of the seeds they have.
-            options: "given" (a `Score` to start from; its blanks are what is composed, or the task's own if it has none), "prefix" (a
-                `Score` to go on from), "key" (a name): for these pieces, this once.
+            seed: piece i gets the seed + i, or its own out of a list; None, also in the list: its seed's next episode.
+            options: for these pieces, this once: "given" (a `Score` to start from; its blanks are what is composed,
+                or the task's own if it has none), "prefix" (a `Score` to go on from), "key" (a name).
         """
         options = dict(options or {})
         rows = self._rows(options.pop("reset_mask", None))
         seeds = self._seeds(seed)
-        self.session.reset(rows, None if seeds is None else seeds[rows], options)
+        kept = np.array([seeds[row] is None for row in rows] if seeds else [True] * len(rows))
+        if not kept.all():
+            self.session.reset(rows[~kept], seeds_of([seeds[row] for row in rows[~kept]]), options)
+        if kept.any():
+            self.session.reset(rows[kept], None, options)
         self._begun = True
-        return self._observed(), self._seen_infos()
+        look = self._look()
+        infos = {"action_mask": self.session.split(look.masks), "_action_mask": self._all, **self._state_infos(self._all)}
+        return look.observations, infos
 
     def step(self, actions: Any) -> Step:
         """Write one choice into every piece.
@@ -118,51 +125,57 @@ class ComposeVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         elif self.autoreset_mode is AutoresetMode.DISABLED and pieces.done.any():
             row = int(np.flatnonzero(pieces.done)[0])
             raise RuntimeError(f"step() into piece {row}, which is finished: call reset(options={{'reset_mask': mask}}) first")
-        turn = session.step(actions)
+        terms, finished = session.step(session.engine.check(actions))
         infos: dict[str, Any] = {}
-        terminated = pieces.done.copy()
+        if finished or ended is not None:
+            terminated = pieces.done.copy()
+        else:
+            terminated = np.zeros(self.num_envs, np.bool_)
         if ended is not None and ended.any():
             session.reset(np.flatnonzero(ended), None, None)
             terminated[ended] = False
-        if turn.finished and self.autoreset_mode is AutoresetMode.SAME_STEP:
-            self._finish(turn, terminated, infos)
-        infos["reward_terms"] = self._terms(turn, self._all)
+        if finished and self.autoreset_mode is AutoresetMode.SAME_STEP:
+            self._finish(terms, terminated, infos)
+        infos["reward_terms"] = self._terms(terms, self._all)
         infos["_reward_terms"] = self._all
-        truncated = np.zeros(self.num_envs, np.bool_)
-        return self._observed(), turn.rewards, terminated, truncated, {**infos, **self._seen_infos()}
+        look = self._look(terms)
+        infos.update(self._state_infos(self._all))
+        infos["action_mask"], infos["_action_mask"] = session.split(look.masks), self._all
+        return look.observations, look.rewards, terminated, np.zeros(self.num_envs, np.bool_), infos
 
-    def _finish(self, turn: Turn, terminated: np.ndarray, infos: dict[str, Any]) -> None:
+    def _finish(self, terms: np.ndarray, terminated: np.ndarray, infos: dict[str, Any]) -> None:
         """Note down how finished pieces ended, and begin them anew."""
         rows = np.flatnonzero(terminated)
+        mask = terminated.copy()
         final = np.full(self.num_envs, None, dtype=object)
         final[rows] = list(self.session.observe(rows))
-        infos["final_obs"], infos["_final_obs"] = final, terminated.copy()
+        infos["final_obs"], infos["_final_obs"] = final, mask
         infos["final_info"] = {
-            "reward_terms": self._terms(turn, terminated),
-            "_reward_terms": terminated,
-            **self._seen_infos(terminated),
+            "reward_terms": self._terms(terms, mask),
+            "_reward_terms": mask,
+            "action_mask": self.session.split(np.ones((self.num_envs, self.session.engine.mask_size), np.int8)),
+            "_action_mask": mask,
+            **self._state_infos(mask),
         }
-        infos["_final_info"] = terminated.copy()
+        infos["_final_info"] = mask
         self.session.reset(rows, None, None)
 
-    def _terms(self, turn: Turn, mask: np.ndarray) -> dict[str, np.ndarray]:
+    def _terms(self, terms: np.ndarray, mask: np.ndarray) -> dict[str, np.ndarray]:
         made: dict[str, np.ndarray] = {}
-        for name, row in zip(self.session.bound.terms, turn.terms, strict=True):
+        for name, hidden, row in zip(self.session.bound.terms, self._hidden_terms, terms, strict=True):
             made[name] = row
-            made[f"_{name}"] = mask
+            made[hidden] = mask
         return made
 
-    def _observed(self) -> np.ndarray:
-        return self.session.observe(out=None if self._buffers is None else self._buffers[0])
+    def _look(self, *terms: np.ndarray) -> Look:
+        if self._buffers is None:
+            return self.session.look(*terms)
+        return self.session.look(*terms, observations=self._buffers[0], masks=self._buffers[1])
 
-    def _seen_infos(self, mask: np.ndarray | None = None) -> dict[str, Any]:
-        """What `info` says of the pieces as they stand."""
-        mask = self._all if mask is None else mask
+    def _state_infos(self, mask: np.ndarray) -> dict[str, Any]:
+        """What `info` counts of the pieces as they stand."""
         pieces = self.session.engine.pieces
-        masks = self.session.masks(None if self._buffers is None else self._buffers[1])
         return {
-            "action_mask": self.session.split(masks),
-            "_action_mask": mask,
             "illegal": pieces.illegal.copy(),
             "_illegal": mask,
             "dead_end": self.session.dead.copy(),
@@ -174,26 +187,31 @@ class ComposeVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     def _rows(self, mask: Any) -> np.ndarray:
         if mask is None:
             return np.arange(self.num_envs)
+        if not self._begun:
+            raise ValueError("options['reset_mask'] in the first reset(): expected none, so that all pieces begin")
         if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (self.num_envs,) or not mask.any():
             raise ValueError(
                 f"options['reset_mask']={mask!r}: expected a bool array of shape ({self.num_envs},), one true at least"
             )
         return np.flatnonzero(mask)
 
-    def _seeds(self, seed: int | Sequence[int | None] | None) -> np.ndarray | None:
-        if isinstance(seed, (list, tuple, np.ndarray)):
-            if len(seed) != self.num_envs:
-                raise ValueError(f"seed has {len(seed)} entries: expected {self.num_envs}, one for each piece")
-            if all(s is None for s in seed):
-                seed = None
-        if seed is None:
-            if self._begun:
-                return None
-            seed = int(self.np_random.integers(1 << 32))
+    def _seeds(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
+        """The seed of each piece, None for the next episode of the one it has; nothing at all if that is so for every piece."""
         if isinstance(seed, (int, np.integer)):
+            seeds_of([seed])
             super().reset(seed=int(seed))
-            seed = [int(seed) + i for i in range(self.num_envs)]
-        return seeds_of(seed)
+            return [int(seed) + i for i in range(self.num_envs)]
+        drawn: list[int | None] = []
+        if not self._begun:
+            first = int(self.np_random.integers(1 << 32))
+            drawn = [first + i for i in range(self.num_envs)]
+        if seed is None:
+            return drawn
+        if not isinstance(seed, (list, tuple, np.ndarray)) or len(seed) != self.num_envs:
+            raise ValueError(f"seed {seed!r}: expected a whole number, or a list of {self.num_envs}, one for each piece")
+        given = list(seed)
+        seeds_of([s for s in given if s is not None])
+        return [drawn[i] if s is None and drawn else s for i, s in enumerate(given)]
 
     def action_masks(self) -> np.ndarray:
         """bool (N, codes of all factors): what may be chosen next, flat, as sb3-contrib wants it."""

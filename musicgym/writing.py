@@ -36,6 +36,13 @@ class Plan(NamedTuple):
     sweeps: int
 
 
+class Desk(NamedTuple):
+    """Pieces and the plan by which they are written."""
+
+    pieces: Pieces
+    plan: Plan
+
+
 @kernel
 def view(pieces: Pieces, n: int) -> Piece:
     """Piece number n, as a rule sees it."""
@@ -89,7 +96,7 @@ def put(pieces: Pieces, n: int, voice: int, step: int, pitch: int, onset: bool, 
 def write(pieces: Pieces, n: int, voice: int, step: int, pitch: int, onset: bool, velocity: int) -> None:
     """Write one slot and note down what stood there."""
     k = pieces.log_count[n]
-    pieces.log_slot[n, k] = voice * pieces.pitch.shape[2] + step
+    pieces.log_slot[n, k, 0], pieces.log_slot[n, k, 1] = voice, step
     pieces.log_pitch[n, k] = pieces.pitch[n, voice, step]
     pieces.log_onset[n, k] = pieces.onset[n, voice, step]
     pieces.log_velocity[n, k] = pieces.velocity[n, voice, step]
@@ -100,11 +107,10 @@ def write(pieces: Pieces, n: int, voice: int, step: int, pitch: int, onset: bool
 @kernel
 def swap_log(pieces: Pieces, n: int, backwards: bool) -> None:
     """Exchange the slots of the log with what the log holds: backwards undoes the last choice, forwards redoes it."""
-    steps = pieces.pitch.shape[2]
     count = pieces.log_count[n]
     for i in range(count):
         k = count - 1 - i if backwards else i
-        voice, step = pieces.log_slot[n, k] // steps, pieces.log_slot[n, k] % steps
+        voice, step = pieces.log_slot[n, k, 0], pieces.log_slot[n, k, 1]
         pitch, onset = pieces.pitch[n, voice, step], pieces.onset[n, voice, step]
         velocity = pieces.velocity[n, voice, step]
         put(pieces, n, voice, step, pieces.log_pitch[n, k], pieces.log_onset[n, k], pieces.log_velocity[n, k])
@@ -173,9 +179,7 @@ def write_chord(pieces: Pieces, n: int, step: int, choice: np.ndarray, plan: Pla
 @kernel
 def choose(pieces: Pieces, n: int, choice: np.ndarray, plan: Plan) -> bool:
     """Write one choice at the piece's cursor, the log emptied first; True if it was legal."""
-    steps = pieces.pitch.shape[2]
-    slot = pieces.order[n, pieces.cursor[n]]
-    voice, step = slot // steps, slot % steps
+    voice, step = pieces.order[n, pieces.cursor[n], 0], pieces.order[n, pieces.cursor[n], 1]
     pieces.log_count[n] = 0
     if plan.kind == STEP:
         return write_code(pieces, n, voice, step, choice[0], plan.low, plan)

@@ -33,8 +33,7 @@ class Forbid:
         over_rows(
             self._kernels.forbid_codes,
             engine.num_pieces,
-            engine.handle,
-            engine.plan_handle,
+            engine.desk,
             self._params,
             self._weights,
             masks,

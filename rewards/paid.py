@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from musicgym.rewards.reward import BoundReward, Reward, State
 
-from musicgym.compiled import digest
+from musicgym.digest import digest
 from musicgym.pieces import Excerpts, Pieces
 from musicgym.task import Task
 

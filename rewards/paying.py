@@ -59,12 +59,12 @@ def judge_around(
 @kernel
 def difference(pieces: Pieces, n: int, params: np.ndarray, sums: np.ndarray) -> None:
     """Add to `sums` what the last choice changed in the total of every rule: the music with it less the music before it."""
-    count, steps = pieces.log_count[n], pieces.pitch.shape[2]
+    count = pieces.log_count[n]
     if count == 0:
         return
-    low, high, first, last, fresh = pieces.pitch.shape[1], 0, steps, 0, 0
+    low, high, first, last, fresh = pieces.pitch.shape[1], 0, pieces.pitch.shape[2], 0, 0
     for k in range(count):
-        voice, step = pieces.log_slot[n, k] // steps, pieces.log_slot[n, k] % steps
+        voice, step = pieces.log_slot[n, k, 0], pieces.log_slot[n, k, 1]
         low, high, first = min(low, voice), max(high, voice), min(first, step)
         fresh += pieces.log_pitch[n, k] == BLANK
         end = step + 1  # holds after the slot sound what it holds
@@ -96,13 +96,11 @@ def _pay_appended(
     lo: int,
     hi: int,
 ) -> None:
-    steps = pieces.pitch.shape[2]
     for n in range(lo, hi):
         sums[:] = 0.0
         piece = view(pieces, n)
         for k in range(pieces.log_count[n]):
-            slot = pieces.log_slot[n, k]
-            judge_carried(piece, slot // steps, slot % steps, carry[n], params, sums)
+            judge_carried(piece, pieces.log_slot[n, k, 0], pieces.log_slot[n, k, 1], carry[n], params, sums)
         for r in range(weights.shape[0]):
             out[r, n] = weights[r] * sums[r]
 
@@ -169,8 +167,7 @@ def _judge_sites(
 
 
 def forbid_codes(
-    handle: Handle,
-    plan_handle: Handle,
+    desk_handle: Handle,
     params: np.ndarray,
     weights: np.ndarray,
     mask: np.ndarray,
@@ -182,7 +179,8 @@ def forbid_codes(
 
     Where nothing would be left the mask stays as it is and `dead`, bool (N,), is set. The log of the last choice is lost.
     """
-    _forbid_codes(handle.value, plan_handle.value, params, np.empty(weights.shape[0]), mask, dead, lo, hi)
+    desk = desk_handle.value
+    _forbid_codes(desk.pieces, desk.plan, params, np.empty(weights.shape[0]), mask, dead, lo, hi)
 
 
 @kernel
@@ -196,17 +194,16 @@ def _forbid_codes(
     lo: int,
     hi: int,
 ) -> None:
-    steps = pieces.pitch.shape[2]
     for n in range(lo, hi):
         dead[n] = False
         if pieces.cursor[n] >= pieces.visits[n]:
             continue
-        slot = pieces.order[n, pieces.cursor[n]]
+        voice, step = pieces.order[n, pieces.cursor[n], 0], pieces.order[n, pieces.cursor[n], 1]
         left = 0
         for code in range(mask.shape[1]):
             if mask[n, code]:
                 pieces.log_count[n] = 0
-                write_code(pieces, n, slot // steps, slot % steps, code, plan.low, plan)
+                write_code(pieces, n, voice, step, code, plan.low, plan)
                 sums[:] = 0.0
                 difference(pieces, n, params, sums)
                 swap_log(pieces, n, True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 from musicgym.rewards.rules import Rule
 
-from musicgym.compiled import digest
+from musicgym.digest import digest
 from musicgym.engine import Engine, as_material, finished_pieces, lay_slots
 from musicgym.handle import Handle
 from musicgym.pieces import Excerpts, Pieces
@@ -258,9 +258,18 @@ class BoundRules(BoundReward):
         self._handle: Any = None
 
     def reset(self, pieces: Pieces, mask: np.ndarray) -> None:
+        # Carries stand still while any piece isn't written forward in time: afterwards all have to catch up.
+        behind = mask if self._appends else np.ones_like(mask)
         self._appends = bool(pieces.append.all())
-        if self._carries:
-            self.kernels.carry_on(self._of(pieces), self.params, self.weights, self.carry, np.flatnonzero(mask))
+        if self._carries and self._appends:
+            self.kernels.carry_on(self._of(pieces), self.params, self.weights, self.carry, np.flatnonzero(behind))
+
+    def state(self) -> State:
+        return {**super().state(), "appends": self._appends}
+
+    def load_state(self, state: State) -> None:
+        super().load_state(state)
+        self._appends = state["appends"]
 
     def __call__(self, pieces: Pieces) -> np.ndarray:
         out = np.empty((len(self.terms), self.carry.shape[0]), np.float32)

@@ -25,10 +25,9 @@ from musicgym.score import BLANK, REST, SCALES
 REST_CODE, HOLD_CODE, FIRST_CODE = 0, 1, 2
 LOWEST = 48  # the pitch of code 2 in C major
 TONIC_CODE = 14  # C4
-THRESHOLD = 0.15 * (1 + 1e-9)  # where |c| is 0.15 exactly it does not count, however sums are rounded
 MOTIF_STEPS = 8  # the original's "bar"
 MOTIF_NOTES = 3  # distinct pitches that make a motif
-FILTER_WORDS, WORD_BITS = 32, 32  # remembered motifs, as a Bloom filter of 1,024 bits in float64 scalars
+FILTER_WORDS, WORD_BITS = 20, 52  # remembered motifs, as a Bloom filter of 1,024 bits in the whole numbers that float64 holds
 _HASH_BASE = 0x01000193
 _HASH_BASE_8 = pow(_HASH_BASE, MOTIF_STEPS, 1 << 32)
 _HASH_BITS = (1 << 32) - 1
@@ -82,7 +81,7 @@ def faithful_key(piece, voice, step):
 
 @rule(span=0, sees="own")
 def faithful_tonic(piece, voice, step):
-    """+3 each: the tonic (C4 in C) as first note and four steps before the end, a hold after it, holds or rests to the end (RL Tuner)."""
+    """+3 each: tonic (C4 in C) first and four steps before the end, a hold after that, then holds or rests (RL Tuner)."""
     a = code(piece, voice, step)
     left = piece.length - step
     if step == 0 or left == 4:
@@ -95,7 +94,7 @@ def faithful_tonic(piece, voice, step):
 
 @rule(sees="own")
 def faithful_repeat(piece, voice, step):
-    """-100 for the third rest running, for more than five times the same code, or more than seven with holds or rests between (RL Tuner)."""
+    """-100 for the third rest running, the sixth same code, or the eighth with holds or rests between (RL Tuner)."""
     a = code(piece, voice, step)
     same, between = 0, False
     for before in range(step - 1, -1, -1):
@@ -114,29 +113,28 @@ def faithful_repeat(piece, voice, step):
 
 
 @kernel
-def autocorr_penalty(count: int, total: float, squares: float, products: tuple, heads: tuple, tails: tuple) -> float:
-    """-3 |c| for each lag of 1, 2, 3 with |c| > 0.15, from exact sums over `count` codes.
+def autocorr_penalty(count: float, total: float, squares: float, products: tuple, heads: tuple, tails: tuple) -> float:
+    """-3 |c| for each lag of 1, 2, 3 with |c| > 0.15, from sums over `count` codes.
 
-    `products` are the lags' sums of x[t] x[t - lag]; `heads` and `tails` the first and last three codes.
+    `products` are the lags' sums of x[t] x[t - lag]; `heads` and `tails` the first and last three codes. Multiplied by
+    count squared all is whole numbers, so that |c| = 0.15 is told apart exactly and one division is enough.
     """
-    mean = total / count
-    spread = squares - total * mean  # count times the variance
-    if count < 2 or spread <= 0.0:
+    spread = count * (count * squares - total * total)  # count cubed times the variance
+    if spread <= 0.0:
         return 0.0
     over, head, tail = 0.0, 0.0, 0.0
     for lag in range(1, 4):
         if lag < count:
             head += heads[lag - 1]
             tail += tails[lag - 1]
-            shared = abs(products[lag - 1] - mean * (total - tail + total - head) + (count - lag) * mean * mean)
-            if shared > THRESHOLD * spread:
-                over += shared
+            shared = count * (count * products[lag - 1] - total * (2.0 * total - tail - head)) + (count - lag) * total * total
+            over += abs(shared) if 20.0 * abs(shared) > 3.0 * spread else 0.0
     return -3.0 * over / spread
 
 
 @rule(sees="own")
 def faithful_autocorr(piece, voice, step):
-    """-3 |c| for each of the autocorrelations c at lags 1, 2, 3 of all codes so far that exceeds 0.15, at every step (RL Tuner)."""
+    """-3 |c| for each autocorrelation c at lags 1, 2, 3 of the codes so far with |c| > 0.15, at every step (RL Tuner)."""
     total, squares, products_1, products_2, products_3 = 0.0, 0.0, 0.0, 0.0, 0.0
     for t in range(step + 1):
         a = code(piece, voice, t)
@@ -147,7 +145,7 @@ def faithful_autocorr(piece, voice, step):
         products_3 += a * code(piece, voice, t - 3) if t >= 3 else 0
     heads = code(piece, voice, 0), code(piece, voice, min(1, step)), code(piece, voice, min(2, step))
     tails = code(piece, voice, step), code(piece, voice, max(step - 1, 0)), code(piece, voice, max(step - 2, 0))
-    return autocorr_penalty(step + 1, total, squares, (products_1, products_2, products_3), heads, tails)
+    return autocorr_penalty(step + 1.0, total, squares, (products_1, products_2, products_3), heads, tails)
 
 
 @faithful_autocorr.carried(11)
@@ -163,7 +161,7 @@ def _autocorr_carried(piece, voice, step, carry):
         carry[5 + step] = a
     carry[10], carry[9], carry[8] = carry[9], carry[8], a
     heads, tails = (carry[5], carry[6], carry[7]), (carry[8], carry[9], carry[10])
-    return autocorr_penalty(step + 1, carry[0], carry[1], (carry[2], carry[3], carry[4]), heads, tails)
+    return autocorr_penalty(step + 1.0, carry[0], carry[1], (carry[2], carry[3], carry[4]), heads, tails)
 
 
 @kernel
@@ -204,9 +202,29 @@ def occurred(piece: Piece, voice: int, step: int) -> bool:
 
 @rule(span=7, sees="own")
 def faithful_motif(piece, voice, step):
-    """+3, and 0.3 for each pitch beyond the third, at every step that ends eight with three or more different pitches (RL Tuner)."""
+    """+3, and 0.3 for each pitch beyond the third, at every step that ends eight with three or more pitches (RL Tuner)."""
     count = distinct_pitches(piece, voice, step)
     return 3.0 + (count - MOTIF_NOTES) * 0.3 if count >= MOTIF_NOTES else 0.0
+
+
+@faithful_motif.carried(2)
+def _motif_carried(piece, voice, step, carry):
+    """Carries which of the last eight slots are the last of their pitch, a bit each, and how many those are."""
+    bits, count = np.int64(carry[0]), carry[1]
+    here = np.int64(1) << np.int64(step % MOTIF_STEPS)
+    count -= (bits & here) != 0  # the slot that leaves the window
+    bits &= ~here
+    pitch = piece.pitch[voice, step]
+    if pitch >= 0 and piece.onset[voice, step]:
+        count += 1.0
+        for t in range(step - 1, max(step - MOTIF_STEPS, -1), -1):
+            if piece.pitch[voice, t] == pitch and piece.onset[voice, t]:
+                bits &= ~(np.int64(1) << np.int64(t % MOTIF_STEPS))
+                count -= 1.0
+                break
+        bits |= here
+    carry[0], carry[1] = bits, count
+    return 3.0 + (count - MOTIF_NOTES) * 0.3 if count >= MOTIF_NOTES and step >= MOTIF_STEPS - 1 else 0.0
 
 
 @rule(sees="own")
@@ -228,12 +246,10 @@ def _rep_motif_carried(piece, voice, step, carry):
     carry[0] = hashed
     slot = 1 + step % MOTIF_STEPS
     if step >= 2 * MOTIF_STEPS - 1:
-        place = filter_place(np.int64(carry[slot]))
-        word = 1 + MOTIF_STEPS + place // WORD_BITS
-        carry[word] = np.int64(carry[word]) | (np.int64(1) << np.int64(place % WORD_BITS))
+        add_to_filter(carry, filter_place(np.int64(carry[slot])))
+        add_to_filter(carry, filter_place_2(np.int64(carry[slot])))
     carry[slot] = hashed
-    place = filter_place(hashed)
-    if not np.int64(carry[1 + MOTIF_STEPS + place // WORD_BITS]) >> np.int64(place % WORD_BITS) & 1:
+    if not (in_filter(carry, filter_place(hashed)) and in_filter(carry, filter_place_2(hashed))):
         return 0.0
     count = distinct_pitches(piece, voice, step)
     return 4.0 + (count - MOTIF_NOTES) if count >= MOTIF_NOTES and occurred(piece, voice, step) else 0.0
@@ -250,8 +266,27 @@ def roll(piece: Piece, voice: int, step: int, hashed: int) -> int:
 
 @kernel
 def filter_place(hashed: int) -> int:
-    """The bit of the filter, 0..1023, for a hash."""
+    """One of a hash's two bits in the filter, 0..1023."""
     return ((hashed * 0x9E3779B1) & _HASH_BITS) >> 22
+
+
+@kernel
+def filter_place_2(hashed: int) -> int:
+    """The other one."""
+    return ((hashed * 0x85EBCA77) & _HASH_BITS) >> 22
+
+
+@kernel
+def in_filter(carry: np.ndarray, place: int) -> bool:
+    """Whether a bit of `rep_motif`'s filter is set."""
+    return np.int64(carry[1 + MOTIF_STEPS + place // WORD_BITS]) >> np.int64(place % WORD_BITS) & 1 == 1
+
+
+@kernel
+def add_to_filter(carry: np.ndarray, place: int) -> None:
+    """Set a bit of `rep_motif`'s filter."""
+    word = 1 + MOTIF_STEPS + place // WORD_BITS
+    carry[word] = np.int64(carry[word]) | (np.int64(1) << np.int64(place % WORD_BITS))
 
 
 _WIDEST = 13  # wider intervals are all alike
@@ -296,20 +331,19 @@ def leap_step(
     if a == REST_CODE or a == HOLD_CODE:
         return 0.0, direction, origin, since + 1.0
     before = last_note(piece, voice, step)
-    if before >= FIRST_CODE and abs(a - before) >= 7:
-        way = -1.0 if before > a else 1.0
-        paid = 0.0
-        if direction == 0.0:
-            direction, origin = way, np.float64(before)
-        elif direction != way:
-            paid = 5.0 if since > 6.0 else 0.0
-            direction, origin = 0.0, 0.0
-        else:
-            paid = -5.0
-        return paid, direction, origin, 0.0
-    if (direction > 0.0 and a <= origin) or (direction < 0.0 and a >= origin):
-        return 5.0, 0.0, 0.0, since + 1.0
-    return 0.0, direction, origin, since + 1.0
+    # Whether it is a leap is a coin toss in random play: values chosen without branches are faster than branches guessed wrong.
+    leaps = before >= FIRST_CODE and abs(a - before) >= 7
+    way = -1.0 if before > a else 1.0
+    opens, again = direction == 0.0, direction == way
+    returns = (a - origin) * direction <= 0.0 and not opens
+    closing = 5.0 if since > 6.0 else 0.0
+    paid_leap = 0.0 if opens else (-5.0 if again else closing)
+    kept = direction if again else 0.0
+    next_leap, next_step = way if opens else kept, 0.0 if returns else direction
+    paid = paid_leap if leaps else (5.0 if returns else 0.0)
+    direction = next_leap if leaps else next_step
+    origin = np.float64(before) if leaps and opens else origin
+    return paid, direction, origin, 0.0 if leaps else since + 1.0
 
 
 @rule(sees="own")
@@ -364,7 +398,7 @@ def fixed_key(piece, voice, step):
 
 @rule(sees="own")
 def fixed_tonic(piece, voice, step):
-    """+3 each, once: the first note is a tonic of any octave, so is the last, and the last lasts a beat (after RL Tuner, who counts steps)."""
+    """+3 each: the first note is a tonic of any octave, so is the last, and that lasts a beat (RL Tuner: given steps)."""
     begins = piece.pitch[voice, step] >= 0 and piece.onset[voice, step]
     at_home = begins and (piece.pitch[voice, step] - piece.tonic[step]) % 12 == 0
     paid = 3.0 if at_home and piece.previous[voice, step] < 0 else 0.0
@@ -380,7 +414,7 @@ def fixed_tonic(piece, voice, step):
 
 @rule(sees="own")
 def fixed_repeat(piece, voice, step, *, most=4):
-    """-3 for a note that is the same as the `most` notes before it; holding a note is no repetition (RL Tuner: -100, and holds count)."""
+    """-3 for a note like the `most` notes before it; holding is no repetition (RL Tuner: -100, and holds count)."""
     pitch = piece.pitch[voice, step]
     if pitch < 0 or not piece.onset[voice, step]:
         return 0.0
@@ -393,7 +427,10 @@ def fixed_repeat(piece, voice, step, *, most=4):
 
 @rule(sees="own")
 def fixed_autocorr(piece, voice, step):
-    """-3 |c| at the piece's last step for each autocorrelation c of its notes' pitches at lags 1, 2, 3 above 0.15 (RL Tuner: of codes, at every step)."""
+    """-3 |c| at the last step for each autocorrelation c of the notes' pitches, lags 1, 2, 3, with |c| > 0.15.
+
+    RL Tuner takes codes, holds and rests among them, and pays at every step.
+    """
     if step != piece.length - 1:
         return 0.0
     count, total, squares = 0, 0.0, 0.0
@@ -419,12 +456,12 @@ def fixed_autocorr(piece, voice, step):
     if count == 0:
         return 0.0
     products, heads, tails = (products_1, products_2, products_3), (head_1, head_2, head_3), (tail_1, tail_2, tail_3)
-    return autocorr_penalty(count, total, squares, products, heads, tails)
+    return autocorr_penalty(np.float64(count), total, squares, products, heads, tails)
 
 
 @rule(span=7, sees="own")
 def fixed_motif(piece, voice, step):
-    """+3, and 0.3 for each pitch beyond the third, for each half bar of three or more different pitches (RL Tuner: at every step)."""
+    """+3, and 0.3 for each pitch beyond the third, for each eight steps of three or more pitches (RL Tuner: every step)."""
     if (step + 1) % MOTIF_STEPS:
         return 0.0
     count = distinct_pitches(piece, voice, step)
@@ -433,7 +470,7 @@ def fixed_motif(piece, voice, step):
 
 @rule(sees="own")
 def fixed_rep_motif(piece, voice, step):
-    """+4, and 1 for each pitch beyond the third, for each half bar that is a motif heard before (RL Tuner: at every step)."""
+    """+4, and 1 for each pitch beyond the third, for each eight steps that are a motif heard before (RL Tuner: at every step)."""
     if (step + 1) % MOTIF_STEPS:
         return 0.0
     count = distinct_pitches(piece, voice, step)
@@ -442,7 +479,7 @@ def fixed_rep_motif(piece, voice, step):
 
 @rule(sees="own")
 def fixed_interval(piece, voice, step):
-    """5 times RL Tuner's table of intervals between one note and the next (RL Tuner: holds and rests are paid too, at every step)."""
+    """5 times RL Tuner's table of intervals, between one note and the next (RL Tuner: holds and rests are paid too)."""
     before = piece.previous[voice, step]
     if before < 0 or piece.pitch[voice, step] < 0 or not piece.onset[voice, step]:
         return 0.0
@@ -453,7 +490,7 @@ def fixed_interval(piece, voice, step):
 
 @rule(sees="own")
 def fixed_leap(piece, voice, step):
-    """+5 for a leap of a fifth or more answered by a step or leap the other way, -5 for one followed by another the same way (after RL Tuner)."""
+    """+5 for a leap of a fifth or more answered the other way, -5 for one followed by another (after RL Tuner)."""
     before = piece.previous[voice, step]
     if before < 0 or piece.pitch[voice, step] < 0 or not piece.onset[voice, step] or piece.previous[voice, before] < 0:
         return 0.0
@@ -468,7 +505,7 @@ def fixed_leap(piece, voice, step):
 
 @rule(sees="own")
 def fixed_extrema(piece, voice, step):
-    """At the last step +3 if the highest pitch begins once, +3 if the lowest does (RL Tuner: the highest code, holds among them)."""
+    """At the last step +3 if the highest pitch begins once, +3 if the lowest does (RL Tuner: the highest code)."""
     if step != piece.length - 1:
         return 0.0
     highest, times_high, lowest, times_low = -1, 0, 1000, 0

@@ -15,7 +15,7 @@ def frame(engine: Engine, row: int, mode: str) -> str | np.ndarray:
     pieces, score = engine.pieces, engine.score(row)
     cursor = None
     if pieces.cursor[row] < pieces.visits[row]:
-        cursor = int(pieces.order[row, pieces.cursor[row]]) % pieces.pitch.shape[2]
+        cursor = int(pieces.order[row, pieces.cursor[row], 1])
     if mode == "ansi":
         return ansi(score, cursor=cursor)
     given = pieces.given[row, :, : score.steps]
