@@ -2,29 +2,33 @@
 
 Numba's own file cache looks only at the file of the function that it compiles: a helper edited in another
 file would silently keep its old value. So what Python calls is compiled in a small generated module in the user's cache
-folder, whose name hashes the source of every function and constant reached.
+folder, whose name hashes the source of every function and constant reached (`musicgym.digest`).
 """
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import hashlib
-import importlib.util
 import inspect
+import os
 import sys
 import textwrap
 import types
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
 import numpy as np
+from numba.core.caching import FunctionCache
+from numba.core.dispatcher import Dispatcher
 
 import musicgym
 from musicgym.cache import cache_folder
+from musicgym.digest import digest
 from musicgym.files.atomic import replace_file
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -44,12 +48,6 @@ def small_kernel(function: F) -> F:
     """As `kernel`, for functions of a few numbers that are called from many places: not copied into each."""
     made: F = numba.njit(nogil=True, _nrt=False)(function)
     return made
-
-
-def plain(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The Python function behind a compiled one."""
-    found: Callable[..., Any] = getattr(function, "py_func", function)
-    return found
 
 
 class Entry:
@@ -92,103 +90,79 @@ def load(name: str, text: str, reached: Iterable[Any], in_place: Mapping[str, An
     full_name = f"musicgym_{name}_{key}"
     if full_name in sys.modules and in_place is None:
         return sys.modules[full_name]
-    path = None if in_place is not None else _written(full_name, text.replace("CACHE", "True"))
-    if path is None:
-        module = types.ModuleType(full_name)
-        module.__dict__.update(in_place or {})
-        source = compile(text.replace("CACHE", "False"), f"<{full_name}>", "exec")
-        exec(source, module.__dict__)  # noqa: S102  # the text was made here, from the functions' own sources
-        return module
-    spec = importlib.util.spec_from_file_location(full_name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    sys.modules[full_name] = module
+    path = None if in_place is not None else _written(full_name, text)
+    if path is not None:
+        try:
+            module = _run(full_name, text.replace("CACHE", "True"), str(path), {})
+        except RuntimeError as error:  # the file is there, but Numba may write neither beside it nor in its own folder
+            _warn_once(path.parent, str(error))
+        else:
+            entries = [f for f in vars(module).values() if isinstance(f, Dispatcher) and f.py_func.__module__ == full_name]
+            for entry in entries:
+                if isinstance(entry._cache, FunctionCache):
+                    entry._cache = _RecoveringCache(entry.py_func)
+            sys.modules[full_name] = module
+            return module
+    return _run(full_name, text.replace("CACHE", "False"), f"<{full_name}>", in_place or {})
+
+
+def _run(name: str, text: str, file: str, names: Mapping[str, Any]) -> types.ModuleType:
+    """A module out of a text that was made here, from the functions' own sources. What stands in the file is not run."""
+    module = types.ModuleType(name)
+    module.__dict__.update(names)
+    exec(compile(text, file, "exec"), module.__dict__)  # noqa: S102
     return module
+
+
+class _RecoveringCache(FunctionCache):  # type: ignore[misc]  # numba has no types
+    """Numba's file cache, but a file that can't be read (cut in half, overwritten) is as good as none, and saving may fail."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            found = super().load_overload(sig, target_context)
+            # Two processes that save different signatures at once may leave one's code under the other's name.
+            return found if found is None or tuple(found.signature.args) == tuple(sig) else None
+        except Exception:
+            with contextlib.suppress(OSError):
+                self.flush()
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            super().save_overload(sig, data)
+        except OSError as error:
+            _warn_once(Path(self.cache_path), str(error))
 
 
 def _written(name: str, text: str) -> Path | None:
     """The module's file, holding exactly `text`; None if the cache folder can't be written to."""
     folder = cache_folder() / "kernels"
     path = folder / f"{name}.py"
+    content = text.replace("CACHE", "True").encode()
     try:
-        if path.is_file() and path.read_text(encoding="utf-8") == text:
+        if path.is_file() and path.read_bytes() == content:
             return path
         folder.mkdir(parents=True, exist_ok=True)
         with replace_file(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+            temporary.write_bytes(content)
+            # Numba drops what it compiled from a file with another time. The name says all that the file holds, and
+            # processes that start at once all write it: let them agree.
+            os.utime(temporary, (_TIME, _TIME))
     except (OSError, ValueError) as error:
-        _warn_once(f"musicgym cannot write compiled code to {folder} ({error}) and compiles in every process: set MUSICGYM_CACHE")
+        _warn_once(folder, str(error))
         return None
     return path
 
 
-@functools.cache
-def _warn_once(message: str) -> None:
-    warnings.warn(message, RuntimeWarning, stacklevel=4)
+_TIME = 946684800  # the year 2000
+_warned: set[Path] = set()
 
 
-def digest(functions: Iterable[Any]) -> str:
-    """A hash of the sources of functions and of all functions and constants that they reach, comments aside."""
-    found: dict[str, str] = {}
-    for function in functions:
-        _reach(function, found)
-    return hashlib.sha256("\n".join(f"{k}={found[k]}" for k in sorted(found)).encode()).hexdigest()
-
-
-def _reach(value: Any, found: dict[str, str], label: str = "") -> None:
-    value = plain(value)
-    if isinstance(value, types.FunctionType):
-        label = f"{value.__module__}.{value.__qualname__}"
-        if value.__module__.split(".")[0] in ("numba", "numpy", "math") or label in found:
-            return
-        found[label] = _meaning(value)
-        for name, inner in _globals_of(value):
-            _reach(inner, found, f"{label}:{name}")
-    elif isinstance(value, (bool, int, float, str, tuple, np.ndarray, np.generic)):
-        found[label] = repr(value.tolist() if isinstance(value, np.ndarray) else value)
-    elif isinstance(value, type) and hasattr(value, "_fields"):
-        found[f"{value.__module__}.{value.__qualname__}"] = repr(value._fields)
-
-
-def _globals_of(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
-    """Names and values that a function takes from outside: globals, attributes of modules, closures, defaults."""
-    for code in _codes(function.__code__):
-        for name in code.co_names:
-            if name in function.__globals__:
-                value = function.__globals__[name]
-                if isinstance(value, types.ModuleType):
-                    for inner in code.co_names:
-                        if inner != name and hasattr(value, inner):
-                            yield f"{name}.{inner}", getattr(value, inner)
-                else:
-                    yield name, value
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        yield name, cell.cell_contents
-    yield "defaults", tuple(function.__defaults__ or ())
-    yield "kwdefaults", tuple(sorted((function.__kwdefaults__ or {}).items()))
-
-
-def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _codes(constant)
-
-
-def _meaning(function: types.FunctionType) -> str:
-    """A function's source without comments, layout, docstring and decorators; its byte code where there is no source."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
-    except (OSError, SyntaxError, TypeError):
-        codes = _codes(function.__code__)
-        return repr([(c.co_code, c.co_names, [k for k in c.co_consts if not hasattr(k, "co_code")]) for c in codes])
-    if isinstance(tree, ast.FunctionDef):
-        tree.decorator_list = []
-        if ast.get_docstring(tree, clean=False) is not None:
-            tree.body = tree.body[1:]
-    return ast.dump(tree)
+def _warn_once(folder: Path, reason: str) -> None:
+    if folder not in _warned:
+        _warned.add(folder)
+        text = f"musicgym cannot keep compiled code in {folder} ({reason}) and compiles in every process: set MUSICGYM_CACHE"
+        warnings.warn(text, RuntimeWarning, stacklevel=4)
 
 
 def _bare_source(function: Callable[..., Any]) -> str:
