@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
+from gymnasium.envs.registration import parse_env_id
 
 if TYPE_CHECKING:
     from musicgym.rewards import Reward
@@ -35,8 +36,17 @@ def register(id: str, task: Task | Callable[..., Task], reward: str | Reward = "
         reward: the default reward, an expression or a `Reward`.
 
     Raises:
-        gymnasium.error.Error: the id isn't of the form "namespace/Name-v0".
+        ValueError: the id isn't of the form "namespace/Name-v0".
+        TypeError: `task` is neither a task nor a function.
     """
+    try:
+        parse_env_id(id)
+    except (gym.error.Error, TypeError) as error:
+        raise ValueError(f"id {id!r}: expected the form 'namespace/Name-v0'") from error
+    if not callable(task) and not dataclasses.is_dataclass(task):
+        raise TypeError(
+            f"register({id!r}): task is a {type(task).__name__}: expected a musicgym.Task or a function that makes one"
+        )
     make_task = task if callable(task) else _Changing(task)
     gym.register(
         id=id,

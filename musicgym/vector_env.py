@@ -120,6 +120,7 @@ class ComposeVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             raise RuntimeError("step() before the first reset(): call reset() first")
         session, pieces = self.session, self.session.engine.pieces
         ended: np.ndarray | None = None
+        taken = self._all
         if self.autoreset_mode is AutoresetMode.NEXT_STEP:
             ended = pieces.done.copy()
         elif self.autoreset_mode is AutoresetMode.DISABLED and pieces.done.any():
@@ -134,10 +135,10 @@ class ComposeVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         if ended is not None and ended.any():
             session.reset(np.flatnonzero(ended), None, None)
             terminated[ended] = False
+            taken = ~ended
         if finished and self.autoreset_mode is AutoresetMode.SAME_STEP:
             self._finish(terms, terminated, infos)
-        infos["reward_terms"] = self._terms(terms, self._all)
-        infos["_reward_terms"] = self._all
+        infos["reward_terms"], infos["_reward_terms"] = self._terms(terms, taken), taken
         look = self._look(terms)
         infos.update(self._state_infos(self._all))
         infos["action_mask"], infos["_action_mask"] = session.split(look.masks), self._all
