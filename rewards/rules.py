@@ -56,6 +56,7 @@ class Rule:
             raise ValueError(f"rule {self.name}: sees={sees!r}: expected 'own', 'lower' or 'all'")
         self.sees = _SEES[sees]
         self.compiled = kernel(_positional(function))
+        function.__qualname__ = f"{self.name}.function"  # where pickle finds it: the module's own name is the rule's
         self.carry = 0
         self.compiled_carried: Callable[..., float] | None = None
         self.carried_function: Callable[..., float] | None = None
@@ -73,6 +74,7 @@ class Rule:
             self.carry = size
             self.carried_function = function
             self.compiled_carried = kernel(_positional(function))
+            function.__qualname__ = f"{self.name}.carried_function"
             return self
 
         return decorate
@@ -104,6 +106,9 @@ class Rule:
 
 
 def _remade(function: Callable[..., float], span: int, sees: int, carry: int, carried: Callable[..., float] | None) -> Rule:
+    here = getattr(sys.modules.get(function.__module__), function.__name__, None)
+    if isinstance(here, Rule) and here.function is function:
+        return here
     made = Rule(function, span, _SEES_NAMES[sees])
     return made if carried is None else made.carried(carry)(carried)
 
