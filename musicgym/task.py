@@ -137,7 +137,7 @@ class Task:
             return Excerpts.from_scores(pages)
         from musicgym import corpus
 
-        return corpus.material(
+        found: Excerpts = corpus.material(
             self.source,
             voices=self.voices,
             steps=self.length,
@@ -145,6 +145,7 @@ class Task:
             meter=self.meter,
             ranges=self.choice.voice_ranges(self.voices),
         )
+        return found
 
     def to_json(self) -> str:
         """The task as JSON text; `Task.from_json` reads it back."""

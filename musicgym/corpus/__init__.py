@@ -9,6 +9,7 @@ from musicgym.corpus.bundled import load, names
 from musicgym.corpus.corpus import Corpus
 from musicgym.corpus.families import SPLITS
 from musicgym.corpus.folder import Failure
+from musicgym.corpus.material import material
 from musicgym.corpus.windows import Windows
 
-__all__ = ["SPLITS", "Corpus", "Failure", "Windows", "load", "names"]
+__all__ = ["SPLITS", "Corpus", "Failure", "Windows", "load", "material", "names"]
