@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 BIN := .venv/bin
 DEFINITION := pyproject.toml setup.py constraints.txt
 
-.PHONY: demo test lint types bench constraints clean
+.PHONY: demo test lint types bench rllib constraints clean
 
 demo: .venv/installed-demo
 	$(BIN)/musicgym train
@@ -37,6 +37,11 @@ types: .venv/installed-test
 bench: .venv/installed-demo
 	$(BIN)/musicgym bench speed
 
+# RLlib pins an older Gymnasium, so it is tried in an environment of its own, and so are the environments on that Gymnasium.
+rllib: .venv-rllib/installed
+	.venv-rllib/bin/python tests/ecosystem/rllib_check.py
+	.venv-rllib/bin/python -m pytest tests/envs
+
 # Writes constraints.txt anew: the newest releases that work together, in a fresh environment. torch stays where it is
 # pinned until its line is edited by hand, so that a machine's CPU build of that release is found.
 constraints: | .venv/python
@@ -50,7 +55,7 @@ constraints: | .venv/python
 	rm -rf .venv/fresh build
 
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-rllib build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find musicgym rewards agents benchmarks tests -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/python:
@@ -64,4 +69,10 @@ clean:
 
 .venv/installed-test: $(DEFINITION) | .venv/python
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
+	@touch $@
+
+.venv-rllib/installed: $(DEFINITION)
+	$(PYTHON) -m venv .venv-rllib
+	grep '^torch==' constraints.txt > .venv-rllib/constraints.txt
+	.venv-rllib/bin/python -m pip install --quiet -c .venv-rllib/constraints.txt -e . 'ray[rllib]==2.60.0' torch pytest hypothesis
 	@touch $@

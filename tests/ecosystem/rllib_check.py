@@ -3,10 +3,10 @@
 Not a part of the test run: `ray[rllib]` pins its own Gymnasium, so it has a virtual environment of its own. `make rllib` makes
 that and runs this file.
 
-RLlib's runners assume the NEXT_STEP mode, while ours is SAME_STEP unless told otherwise: what stands in `env_config` goes to
-`gym.make_vec` as it is, so that is where the mode is set, as is any other argument (`reward`, `observation`, `length`). An id with
-the package's name before a colon is imported in every worker process. Observations are uint8, which RLlib's networks do not take:
-its connector `FlattenObservations` makes floats of them, of tokens too.
+RLlib's runners assume the NEXT_STEP mode, while ours is SAME_STEP unless told otherwise: then pieces come out a step short.
+`env_config` goes to `gym.make_vec` as it is, so that is where the mode is set, as is any other argument (`reward`,
+`observation`, `length`). An id with the package's name before a colon is imported in every worker process. Observations are
+uint8, which RLlib's networks do not take: its connector `FlattenObservations` makes floats of them, of tokens too.
 """
 
 from __future__ import annotations

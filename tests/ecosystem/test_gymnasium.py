@@ -91,24 +91,35 @@ def trace(env, seed, steps):
     return said
 
 
+def assert_same(first, second):
+    """Two traces, array by array."""
+    for ours, theirs in zip(first, second, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 @every_id
 @every_observation
-def test_sync_async_and_native_batches_agree(id, observation):
-    ways = [{"vectorization_mode": "sync"}, {"vectorization_mode": "async"}, {"autoreset_mode": "next-step"}]
-    first, *others = [trace(gym.make_vec(id, num_envs=3, observation=observation, **way), seed=5, steps=70) for way in ways]
-    for other in others:
-        for ours, theirs in zip(first, other, strict=True):
-            np.testing.assert_array_equal(ours, theirs)
+def test_a_batch_plays_as_gymnasiums_batch_of_single_environments(id, observation):
+    native = gym.make_vec(id, num_envs=3, observation=observation, autoreset_mode="next-step")
+    singles = gym.make_vec(id, num_envs=3, observation=observation, vectorization_mode="sync")
+    assert_same(trace(native, seed=5, steps=70), trace(singles, seed=5, steps=70))
 
 
 @pytest.mark.slow
-def test_environments_reach_spawned_processes():
+@pytest.mark.parametrize("context", ["fork", "spawn"])
+def test_environments_work_in_other_processes(context):
     def make():
         return gym.make("musicgym:musicgym/Melody-v0", observation="tokens", key=("C major", "E minor"))
 
-    spawned = trace(gym.vector.AsyncVectorEnv([make] * 2, context="spawn"), seed=3, steps=40)
-    here = trace(gym.vector.SyncVectorEnv([make] * 2), seed=3, steps=40)
-    assert all(np.array_equal(a, b) for a, b in zip(spawned, here, strict=True))
+    away = gym.vector.AsyncVectorEnv([make] * 2, context=context)
+    assert_same(trace(away, seed=3, steps=40), trace(gym.vector.SyncVectorEnv([make] * 2), seed=3, steps=40))
+
+
+@pytest.mark.slow
+def test_make_vec_makes_asynchronous_batches():
+    native = gym.make_vec("musicgym/Melody-v0", num_envs=2, autoreset_mode="next-step")
+    away = gym.make_vec("musicgym/Melody-v0", num_envs=2, vectorization_mode="async")
+    assert_same(trace(native, seed=3, steps=40), trace(away, seed=3, steps=40))
 
 
 @every_id

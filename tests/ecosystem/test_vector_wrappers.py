@@ -117,15 +117,3 @@ def test_a_reset_mask_reaches_the_environment_through_wrappers(id, mode):
     np.testing.assert_array_equal(env.episode_lengths, [0, 3, 3, 0])
     blank = [(score.pitch == musicgym.BLANK).all() for score in env.unwrapped.scores()]
     assert blank == [True, False, False, True]
-
-
-@every_id
-@pytest.mark.parametrize("mode", ["next-step", "disabled"])
-def test_numpy_to_torch(id, mode):
-    torch = pytest.importorskip("torch")
-    env = vector.NumpyToTorch(make(id, mode))
-    env.action_space.seed(1)
-    env.reset(seed=1)
-    seen, rewards, *_ = env.step(torch.as_tensor(env.action_space.sample()))
-    assert seen.dtype == torch.uint8
-    assert rewards.dtype == torch.float32
