@@ -6,12 +6,13 @@ Essen songs, asked for by name, are fitted to their families afterwards.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.metadata
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +25,7 @@ from musicgym.corpus.families import Families
 from musicgym.files.atomic import replace_file
 from musicgym.files.exact import Store, concatenate, pack, read_arrays, take
 
-FORMAT = 1  # to be raised whenever what a cache file holds would change
+FORMAT = 2  # to be raised whenever what a cache file holds would change
 DEFAULT = tuple(name for name, collection in readers.COLLECTIONS.items() if collection.default)
 _DAMAGE = (ValueError, OSError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error)
 
@@ -46,9 +47,10 @@ _in_memory: dict[str, Built] = {}
 def load(name: str) -> Built:
     """A collection from the cache; built, and announced on stderr, where the cache doesn't have it.
 
-    A file that is damaged, or that another version wrote, is built again with a warning. Processes that build at the
-    same time write the same bytes under names of their own and rename them, so that the last one wins and nobody reads
-    a half-written file. Where the cache can't be written to, the collection stays in memory, with one warning.
+    A file that is damaged, or that another version wrote, is built again with a warning. Files are renamed into place, so
+    that nobody reads a half-written one; of several processes one builds and the others wait for it (where the system has
+    no file locks all build, and the last wins with the same data). Where the cache can't be written to, the collection
+    stays in memory, with one warning.
 
     Raises:
         ValueError: music21 or its corpus isn't installed.
@@ -56,12 +58,39 @@ def load(name: str) -> Built:
     path = _path(name)
     if str(path) in _in_memory:
         return _in_memory[str(path)]
-    if path.exists():
-        try:
-            return _read(path)
-        except _DAMAGE as error:
-            warnings.warn(f"the corpus cache {path} cannot be used ({error}) and is built again", RuntimeWarning, stacklevel=3)
-    return _build(DEFAULT if name in DEFAULT else (name,))[name]
+    found = _from_file(path, warn=True)
+    if found is None:
+        names = DEFAULT if name in DEFAULT else (name,)
+        known = [] if names == DEFAULT else [load(default) for default in DEFAULT]
+        with _one_at_a_time(path.parent):
+            found = _from_file(path, warn=False)  # another process may just have built it
+            if found is None:
+                found = _build(names, known)[name]
+    return found
+
+
+def _from_file(path: Path, *, warn: bool) -> Built | None:
+    """What the cache holds; None where that is nothing or of no use."""
+    if not path.exists():
+        return None
+    try:
+        return _read(path)
+    except _DAMAGE as error:
+        if warn:
+            warnings.warn(f"the corpus cache {path} cannot be used ({error}) and is built again", RuntimeWarning, stacklevel=4)
+        return None
+
+
+@contextlib.contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Wait until no other process is inside; the system ends the wait when that process dies. No wait without file locks."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(ImportError, OSError):
+            import fcntl
+
+            folder.mkdir(parents=True, exist_ok=True)
+            fcntl.flock(stack.enter_context((folder / ".lock").open("w")), fcntl.LOCK_EX)
+        yield
 
 
 def _path(name: str) -> Path:
@@ -85,9 +114,8 @@ def _read(path: Path) -> Built:
     return Built(store, **arrays)
 
 
-def _build(names: Iterable[str]) -> dict[str, Built]:
-    names = tuple(names)
-    known = [load(name) for name in DEFAULT] if names != DEFAULT else []
+def _build(names: tuple[str, ...], known: list[Built]) -> dict[str, Built]:
+    """Read, analyse and write collections; `known` ones have families that stay."""
     total = sum(readers.count(name) for name in names)
     folder = cache_folder() / "corpora"
     with tqdm(total=total + 2, desc=f"Building corpora ({', '.join(names)}) once, into {folder}", unit="file", leave=True) as bar:

@@ -34,8 +34,8 @@ def load(*names: str, steps_per_quarter: int = 4, exact: bool = True) -> Corpus:
     Example:
         >>> from musicgym import corpus
         >>> chorales = corpus.load("bach")
-        >>> len(chorales), chorales[0]
-        (361, Score('bwv1.6', voices=4, steps=336, notes=274, 4/4, F major))
+        >>> len(chorales), chorales[335]
+        (361, Score('bwv66.6', voices=4, steps=144, notes=163, 4/4, F# minor))
     """
     wanted: list[str] = []
     for name in names:

@@ -167,6 +167,11 @@ class Corpus:
         return self._data.split
 
     @property
+    def home_keys(self) -> np.ndarray:
+        """int8 (M, 2): tonic and mode (index into `MODES`) of each piece's home key."""
+        return np.stack([self._data.tonic, self._data.mode], axis=1)
+
+    @property
     def voices(self) -> np.ndarray:
         """int32 (M,): voices of each piece."""
         return np.diff(self._data.store.line_at)

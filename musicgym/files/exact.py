@@ -126,7 +126,7 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
     Raises:
         ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile, zlib.error: a file that is no such file or is damaged.
     """
-    with np.load(path, allow_pickle=False) as file:
+    with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
         return {name: _decoded(file[name]) for name in file.files}
 
 

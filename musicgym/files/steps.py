@@ -35,14 +35,21 @@ class Steps(NamedTuple):
 
 def nearest_steps(ticks: np.ndarray, steps_per_quarter: int) -> np.ndarray:
     """`musicgym.files.grid.nearest_step` for arrays of ticks; int64."""
-    return np.asarray((2 * ticks.astype(np.int64) * steps_per_quarter + TICKS) // (2 * TICKS))
+    steps = ticks.astype(np.int64)
+    steps *= 2 * steps_per_quarter
+    steps += TICKS
+    steps //= 2 * TICKS
+    return steps
 
 
 def event_starts(store: Store) -> np.ndarray:
     """Ticks at which events begin, from their piece's beginning; int64 (events,)."""
     ends = np.cumsum(store.duration, dtype=np.int64)
     before = np.concatenate([[0], ends])[store.event_at[:-1]]  # (lines,)
-    return ends - store.duration - np.repeat(before, np.diff(store.event_at))
+    starts = ends.copy()
+    starts -= store.duration
+    starts -= np.repeat(before, np.diff(store.event_at))
+    return starts
 
 
 def on_grid(store: Store, steps_per_quarter: int) -> Steps:
