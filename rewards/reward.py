@@ -324,17 +324,25 @@ class BoundSum(BoundReward):
 
 
 def add(*parts: tuple[Reward, float]) -> Reward:
-    """Weighted sum of rewards, flat: nested sums are opened, and all rules are fused into one set."""
+    """Weighted sum of rewards, flat: nested sums are opened, all rules are fused into one set, and the same term of the same
+    rule with the same parameters stands in it once, with the sum of its weights."""
     flat: list[tuple[Reward, float]] = []
     for reward, weight in parts:
         flat += [(r, w * weight) for r, w in reward.parts] if isinstance(reward, Sum) else [(reward, weight)]
     sets = [(r, w) for r, w in flat if isinstance(r, Rules)]
     if not sets:
         return Sum(flat)
-    names = unique_terms([(r.name, r.terms) for r, _ in sets])
-    entries = [(rule, values, weight * w) for r, w in sets for _, rule, values, weight in r.entries]
+    parted: dict[tuple[str, Rule, tuple[float, ...]], list[tuple[str, float]]] = {}
+    for r, w in sets:
+        for term, rule, values, weight in r.entries:
+            parted.setdefault((term, rule, values), []).append((r.name, weight * w))
+    names = unique_terms([(owners[0][0], [term]) for (term, _, _), owners in parted.items()])
+    entries = [
+        (name, rule, values, sum(weight for _, weight in owners))
+        for name, ((_, rule, values), owners) in zip(names, parted.items(), strict=True)
+    ]
     name = " + ".join(r.name if w == 1.0 else f"{w:g}*{r.name}" for r, w in sets)
-    fused = Rules(name, [(n, *entry) for n, entry in zip(names, entries, strict=True)])
+    fused = Rules(name, entries)
     others = [(r, w) for r, w in flat if not isinstance(r, Rules)]
     return Sum([(fused, 1.0), *others]) if others else fused
 
