@@ -22,7 +22,9 @@ from musicgym.compiled import kernel
 from musicgym.pieces import Piece
 from musicgym.score import BLANK, REST, SCALES
 
-REST_CODE, HOLD_CODE, FIRST_CODE = 0, 1, 2
+# Codes within the rules. Pitches are numbered as the original does, 2 for C3, and go on downwards below it, so its 0 for a rest
+# and 1 for a hold lie out of their way here; `number` gives them back where codes are reckoned with.
+BLANK_CODE, REST_CODE, HOLD_CODE, FIRST_CODE = -102, -101, -100, 2
 LOWEST = 48  # the pitch of code 2 in C major
 TONIC_CODE = 14  # C4
 MOTIF_STEPS = 8  # the original's "bar"
@@ -48,15 +50,21 @@ def shift(piece: Piece, step: int) -> int:
 
 @kernel
 def code(piece: Piece, voice: int, step: int) -> int:
-    """The action code that wrote this slot: 0 rest, 1 hold, 2.. pitches counted from C3 of the original's C major; -1 blank."""
+    """The code of what was written here: BLANK_CODE, REST_CODE, HOLD_CODE or a pitch's, 2 for C3 of the original's C major."""
     pitch = piece.pitch[voice, step]
     if pitch == BLANK:
-        return -1
+        return BLANK_CODE
     if not piece.onset[voice, step]:
         return HOLD_CODE
     if pitch == REST:
         return REST_CODE
     return pitch - LOWEST + FIRST_CODE - shift(piece, step)
+
+
+@kernel
+def number(code: int) -> float:
+    """The original's number for a code: 0 for a rest, 1 for a hold."""
+    return np.float64(code if code > HOLD_CODE else code - REST_CODE)
 
 
 @kernel
@@ -67,16 +75,16 @@ def degree(code: int) -> int:
 
 @kernel
 def last_note(piece: Piece, voice: int, step: int) -> int:
-    """The code of the last note that began before this step, 0 if there is none."""
+    """The code of the last note that began before this step, BLANK_CODE if there is none."""
     before = piece.previous[voice, step]
-    return code(piece, voice, before) if before >= 0 else 0
+    return code(piece, voice, before) if before >= 0 else BLANK_CODE
 
 
 @rule(sees="own")
 def faithful_key(piece, voice, step):
     """-1 for a note outside the major scale of the key's signature (RL Tuner)."""
     a = code(piece, voice, step)
-    return -1.0 if a >= FIRST_CODE and not _IN_MAJOR[degree(a)] else 0.0
+    return -1.0 if a > HOLD_CODE and not _IN_MAJOR[degree(a)] else 0.0
 
 
 @rule(span=0, sees="own")
@@ -137,21 +145,23 @@ def faithful_autocorr(piece, voice, step):
     """-3 |c| for each autocorrelation c at lags 1, 2, 3 of the codes so far with |c| > 0.15, at every step (RL Tuner)."""
     total, squares, products_1, products_2, products_3 = 0.0, 0.0, 0.0, 0.0, 0.0
     for t in range(step + 1):
-        a = code(piece, voice, t)
+        a = number(code(piece, voice, t))
         total += a
         squares += a * a
-        products_1 += a * code(piece, voice, t - 1) if t >= 1 else 0
-        products_2 += a * code(piece, voice, t - 2) if t >= 2 else 0
-        products_3 += a * code(piece, voice, t - 3) if t >= 3 else 0
-    heads = code(piece, voice, 0), code(piece, voice, min(1, step)), code(piece, voice, min(2, step))
-    tails = code(piece, voice, step), code(piece, voice, max(step - 1, 0)), code(piece, voice, max(step - 2, 0))
+        products_1 += a * number(code(piece, voice, t - 1)) if t >= 1 else 0.0
+        products_2 += a * number(code(piece, voice, t - 2)) if t >= 2 else 0.0
+        products_3 += a * number(code(piece, voice, t - 3)) if t >= 3 else 0.0
+    head_2, head_3 = number(code(piece, voice, min(1, step))), number(code(piece, voice, min(2, step)))
+    tail_2, tail_3 = number(code(piece, voice, max(step - 1, 0))), number(code(piece, voice, max(step - 2, 0)))
+    heads = number(code(piece, voice, 0)), head_2, head_3
+    tails = number(code(piece, voice, step)), tail_2, tail_3
     return autocorr_penalty(step + 1.0, total, squares, (products_1, products_2, products_3), heads, tails)
 
 
 @faithful_autocorr.carried(11)
 def _autocorr_carried(piece, voice, step, carry):
     """Carries total, squares, three products, the first three codes and the last three, newest first."""
-    a = np.float64(code(piece, voice, step))
+    a = number(code(piece, voice, step))
     carry[0] += a
     carry[1] += a * a
     carry[2] += a * carry[8]  # codes before the first are 0
@@ -309,7 +319,7 @@ _AFTER_HOME = np.isin(np.arange(12), (0, 7))  # bool (12,): the original calls t
 def faithful_interval(piece, voice, step):
     """5 times a table of preferred melodic intervals, holds and rests, from the last note, at every step (RL Tuner)."""
     before = last_note(piece, voice, step)
-    if before < FIRST_CODE:
+    if before == BLANK_CODE:
         return 0.0
     a = code(piece, voice, step)
     left = degree(before)
@@ -332,7 +342,7 @@ def leap_step(
         return 0.0, direction, origin, since + 1.0
     before = last_note(piece, voice, step)
     # Whether it is a leap is a coin toss in random play: values chosen without branches are faster than branches guessed wrong.
-    leaps = before >= FIRST_CODE and abs(a - before) >= 7
+    leaps = before != BLANK_CODE and abs(a - before) >= 7
     way = -1.0 if before > a else 1.0
     opens, again = direction == 0.0, direction == way
     returns = (a - origin) * direction <= 0.0 and not opens
@@ -369,14 +379,14 @@ def faithful_extrema(piece, voice, step):
     """At the last step +3 if the highest code occurs once, +3 if the lowest pitch does (RL Tuner)."""
     if step != piece.length - 1:
         return 0.0
-    highest, times_high, lowest, times_low = -1, 0, 1000, 0
+    highest, times_high, lowest, times_low = BLANK_CODE, 0, 1000, 0
     for t in range(step + 1):
         a = code(piece, voice, t)
         if a > highest:
             highest, times_high = a, 1
         elif a == highest:
             times_high += 1
-        if a >= FIRST_CODE:
+        if a > HOLD_CODE:
             if a < lowest:
                 lowest, times_low = a, 1
             elif a == lowest:
