@@ -147,7 +147,7 @@ def choice_to_json(choice: Choice) -> dict[str, Any]:
 
 
 def _check_range(what: str, low: int, high: int) -> None:
-    if not 0 <= low < high <= 127:
+    if not all(isinstance(pitch, (int, np.integer)) for pitch in (low, high)) or not 0 <= low < high <= 127:
         raise ValueError(f"{what}(low={low}, high={high}): low must be below high (MIDI numbers 0..127)")
 
 

@@ -40,8 +40,8 @@ class Engine:
     """
 
     def __init__(self, task: Task, num_pieces: int, material: Excerpts | None = None) -> None:
-        if num_pieces < 1:
-            raise ValueError(f"Engine(num_pieces={num_pieces}): expected 1 or more")
+        if not isinstance(num_pieces, (int, np.integer)) or isinstance(num_pieces, bool) or num_pieces < 1:
+            raise ValueError(f"{num_pieces!r} pieces: expected a whole number, 1 or more")
         self.task = task
         self.num_pieces = num_pieces
         self.material = task.material() if material is None else material
@@ -242,7 +242,9 @@ def _meters(bar: np.ndarray, beat: np.ndarray, steps_per_quarter: int) -> tuple[
 
 
 def as_material(given: Sequence[Score] | Excerpts) -> Excerpts:
-    """Scores or excerpts as excerpts."""
+    """Scores or excerpts as excerpts. Raises TypeError for anything else."""
+    if not isinstance(given, Excerpts) and not (isinstance(given, Sequence) and all(isinstance(s, Score) for s in given)):
+        raise TypeError(f"given is a {type(given).__name__} of other things: expected a list of musicgym.Score, or excerpts")
     return given if isinstance(given, Excerpts) else Excerpts.from_scores(list(given))
 
 

@@ -54,8 +54,8 @@ class Observation:
         if kind not in OBSERVATIONS:
             raise ValueError(f"observation={kind!r}: expected one of {', '.join(OBSERVATIONS)}")
         window = DEFAULT_WINDOW if window is None else window
-        if not 1 <= window <= 1024:
-            raise ValueError(f"window={window}: expected 1..1024 steps")
+        if not isinstance(window, (int, np.integer)) or not 1 <= window <= 1024:
+            raise ValueError(f"window={window!r}: expected 1..1024 steps")
         self.kind = kind
         low, high = pitch_bounds(task, material)
         steps = int(material.pitch.shape[2])

@@ -80,7 +80,7 @@ def parse_key(name: str) -> tuple[int, int]:
     >>> parse_key("F# minor"), parse_key("Bb"), parse_key("a"), parse_key("D dorian")
     ((6, 1), (10, 0), (9, 1), (2, 2))
     """
-    words = name.replace("-", "b").split()
+    words = name.replace("-", "b").split() if isinstance(name, str) else []
     letter = words[0][:1].upper() if words else ""
     accidentals = words[0][1:] if words else ""
     mode = words[1].lower() if len(words) == 2 else ("minor" if words and words[0][:1].islower() else "major")

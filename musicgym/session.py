@@ -134,6 +134,8 @@ class Session:
         return tuple(np.split(masks, self._edges, axis=-1))
 
     def _given(self, options: dict[str, Any]) -> Excerpts | None:
+        if not isinstance(options, dict):
+            raise TypeError(f"reset options are a {type(options).__name__}: expected a dict of {', '.join(OPTIONS)}")
         unknown = [name for name in options if name not in OPTIONS]
         if unknown:
             raise ValueError(f"reset option {unknown[0]!r}: expected {', '.join(OPTIONS)}")
@@ -172,6 +174,9 @@ class Session:
 
     def _begun_by(self, prefix: Score) -> Excerpts:
         """A page of the task's material that begins with these notes."""
+        if prefix.steps_per_quarter != self.task.steps_per_quarter:
+            grids = f"{prefix.steps_per_quarter} steps a quarter, the task has {self.task.steps_per_quarter}"
+            raise ValueError(f"prefix has {grids}: they must agree")
         page = self.engine.material.take(np.array([0]))
         if prefix.voices != self.task.voices or prefix.steps >= page.pitch.shape[2]:
             raise ValueError(
@@ -196,9 +201,12 @@ def _task_of(task: Task | str, fields: dict[str, Any]) -> tuple[Task, str | Rewa
     if isinstance(task, str):
         entry = registered(task)
         try:
-            return entry.make_task(**fields), entry.reward
+            made = entry.make_task(**fields)
         except TypeError as error:
             raise TypeError(f"{task}: {error}") from error
+        if not isinstance(made, Task):
+            raise TypeError(f"{task}: its function made a {type(made).__name__}: expected a musicgym.Task")
+        return made, entry.reward
     if not isinstance(task, Task):
         raise TypeError(f"task is a {type(task).__name__}: expected a musicgym.Task or a registered id")
     from dataclasses import replace

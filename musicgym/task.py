@@ -76,10 +76,20 @@ class Task:
 
     def __post_init__(self) -> None:
         for name in ("meter", "given", "forbid", "programs"):
-            if getattr(self, name) is not None:
+            if isinstance(getattr(self, name), (list, np.ndarray)):
                 object.__setattr__(self, name, tuple(getattr(self, name)))
-        if not isinstance(self.key, str):
+            if not isinstance(getattr(self, name), (tuple, type(None))):
+                raise ValueError(f"Task({name}={getattr(self, name)!r}): expected a tuple")
+        if isinstance(self.key, (list, tuple)):
             object.__setattr__(self, "key", tuple(self.key))
+        elif not isinstance(self.key, str):
+            raise ValueError(f"Task(key={self.key!r}): expected a key's name, or several in a tuple")
+        for name in ("voices", "length", "steps_per_quarter", "sweeps", "velocity"):
+            value = getattr(self, name)
+            if isinstance(value, np.integer):
+                object.__setattr__(self, name, int(value))
+            elif value.__class__ is not int and not (name == "length" and value is None):
+                raise ValueError(f"Task({name}={value!r}): expected a whole number")
         for ok, name, expected in self._expectations():
             if not ok:
                 raise ValueError(f"Task({name}={getattr(self, name)!r}): expected {expected}")
@@ -97,9 +107,12 @@ class Task:
         drawn = bool(self.source)
         return [
             (self.voices >= 1, "voices", "1 or more"),
-            (self.length is None or 1 <= self.length <= 32767 // self.voices, "length", "1.. steps, voices * length < 32768"),
+            (self.length is None or 1 <= self.length <= 32767 // max(self.voices, 1), "length", "1.. steps, voices * length < 32768"),
             (self.length is not None or drawn, "length", "a number of steps, as there is no source"),
             (self.meter is not None or drawn, "meter", "(beats, unit), as there is no source"),
+            (self.meter is None or (len(self.meter) == 2 and all(type(n) is int for n in self.meter)), "meter", "(beats, unit)"),
+            (self.steps_per_quarter >= 1, "steps_per_quarter", "1 or more"),
+            (len(self.keys) > 0, "key", "a key's name, or several"),
             (all(0 <= v < self.voices for v in self.given), "given", f"voices within 0..{self.voices - 1}"),
             (len(set(self.given)) < self.voices, "given", "at least one voice left to compose"),
             (0 < self.blank <= 1, "blank", "a share within (0, 1]"),
@@ -109,7 +122,7 @@ class Task:
             (self.sweeps >= 1, "sweeps", "1 or more"),
             (self.sees in ("all", "past"), "sees", "'all' or 'past'"),
             (1 <= self.velocity <= 127, "velocity", "1..127"),
-            (self.tempo > 0, "tempo", "quarter notes a minute, above 0"),
+            (isinstance(self.tempo, (int, float)) and self.tempo > 0, "tempo", "quarter notes a minute, above 0"),
             (len(self.programs) in (0, self.voices), "programs", "one General MIDI program for each voice"),
         ]
 

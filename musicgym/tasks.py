@@ -31,6 +31,8 @@ def melody(
     from musicgym.choice import StepChoice
     from musicgym.task import Task
 
+    if not isinstance(range, (tuple, list)) or len(range) != 2:
+        raise ValueError(f"range={range!r}: expected (lowest, highest), MIDI numbers")
     choice = StepChoice(*range)
     return Task(choice, length=length, key=key, meter=meter, steps_per_quarter=steps_per_quarter, **fields)
 

@@ -96,8 +96,11 @@ class ComposeVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             options: for these pieces, this once: "given" (a `Score` to start from; its blanks are what is composed,
                 or the task's own if it has none), "prefix" (a `Score` to go on from), "key" (a name).
         """
-        options = dict(options or {})
-        rows = self._rows(options.pop("reset_mask", None))
+        mask = None
+        if isinstance(options, dict) and "reset_mask" in options:
+            mask = options["reset_mask"]
+            options = {name: value for name, value in options.items() if name != "reset_mask"}
+        rows = self._rows(mask)
         seeds = self._seeds(seed)
         kept = np.array([seeds[row] is None for row in rows] if seeds else [True] * len(rows))
         if not kept.all():
