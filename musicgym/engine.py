@@ -250,7 +250,7 @@ def as_material(given: Sequence[Score] | Excerpts) -> Excerpts:
 
 @Entry
 def lay_slots(pieces_handle: Handle, material_handle: Handle, voice: int, step: int) -> None:
-    """Write slot (voice, step) of excerpt i into piece i, as a choice would; pieces that are shorter are left alone."""
+    """Write slot (voice, step) of excerpt i into piece i, as a choice would; its last written slot finishes it."""
     _lay(pieces_handle.value, material_handle.value, voice, step)
 
 
@@ -262,7 +262,17 @@ def _lay(pieces: Pieces, material: Excerpts, voice: int, step: int) -> None:
         if pieces.written[n]:
             pitch, onset = material.pitch[n, voice, step], material.onset[n, voice, step]
             write(pieces, n, voice, step, pitch, onset, material.velocity[n, voice, step])
-        pieces.done[n] = step >= pieces.length[n] - 1 and voice == pieces.pitch.shape[1] - 1
+        pieces.done[n] = not _stands_after(material, n, voice, step)
+
+
+@kernel
+def _stands_after(material: Excerpts, n: int, voice: int, step: int) -> bool:
+    """Whether anything is written in excerpt n after this slot, in the order of time."""
+    for t in range(step, material.length[n]):
+        for v in range(voice + 1 if t == step else 0, material.pitch.shape[1]):
+            if material.pitch[n, v, t] != BLANK:
+                return True
+    return False
 
 
 @Entry
