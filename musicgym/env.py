@@ -121,7 +121,8 @@ class ComposeEnv(gym.Env[np.ndarray, Any]):
 
     def action_masks(self) -> np.ndarray:
         """bool (codes of all factors,): what may be chosen next, flat, as sb3-contrib wants it."""
-        return self.session.masks()[0].view(np.bool_)
+        masks: np.ndarray = self.session.masks()[0]
+        return masks.view(np.bool_)
 
     @property
     def score(self) -> Score:

@@ -13,7 +13,7 @@ from numba.experimental import structref
 
 
 @structref.register
-class _HandleType(types.StructRef):
+class _HandleType(types.StructRef):  # type: ignore[misc]  # numba has no types
     def preprocess_fields(self, fields: Any) -> Any:
         return tuple((name, types.unliteral(kind)) for name, kind in fields)
 

@@ -29,7 +29,7 @@ def draw(seed: np.uint64, episode: int, count: int, below: int) -> int:
     """Draw number `count` of a piece's episode, uniform in 0..below-1. A pure function: nothing to keep or share."""
     key = scramble(scramble(seed + _GOLDEN) + np.uint64(episode) * _GOLDEN)
     bits = scramble(key + np.uint64(count + 1) * _GOLDEN) >> np.uint64(32)
-    return np.int64((bits * np.uint64(below)) >> np.uint64(32))
+    return np.int64((bits * np.uint64(below)) >> np.uint64(32))  # type: ignore[return-value]  # Numba's int is NumPy's
 
 
 @kernel
@@ -61,13 +61,13 @@ def cut_blanks(pieces: Pieces, n: int, plan: Plan, drawn: int) -> int:
     own_blanks = False
     for voice in range(voices):
         for step in range(length):
-            own_blanks = own_blanks or pieces.pitch[n, voice, step] == BLANK
+            own_blanks = own_blanks or bool(pieces.pitch[n, voice, step] == BLANK)
     opened = 0
     for voice in range(voices):
         is_open = False
         for step in range(length):
             if own_blanks:
-                is_open = pieces.pitch[n, voice, step] == BLANK
+                is_open = bool(pieces.pitch[n, voice, step] == BLANK)
             elif plan.given[voice]:
                 is_open = False
             elif plan.blank >= 1.0:

@@ -449,7 +449,7 @@ class Score:
         return abc.read(text, **options)
 
     @classmethod
-    def from_music21(cls, stream: music21.stream.Stream, **options: Any) -> Score:
+    def from_music21(cls, stream: music21.stream.Stream[Any], **options: Any) -> Score:
         """Take a music21 stream; see `musicgym.files.music21_streams.read`."""
         from musicgym.files import music21_streams
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 OPTIONS = ("given", "key", "prefix")
 
 
-_NO_TERMS = np.empty((0, 0), np.float32)
+NO_TERMS = np.empty((0, 0), np.float32)
 _NO_SUMS = np.empty(0, np.float32)
 _NO_MASKS = np.empty((0, 0), np.int8)
 
@@ -98,7 +98,7 @@ class Session:
         return self.bound(self.engine.pieces), finished
 
     def look(
-        self, terms: np.ndarray = _NO_TERMS, observations: np.ndarray | None = None, masks: np.ndarray | None = None
+        self, terms: np.ndarray = NO_TERMS, observations: np.ndarray | None = None, masks: np.ndarray | None = None
     ) -> Look:
         """Observe all pieces, mask what may be chosen next and add up the terms of the last step, in one pass.
 
@@ -116,7 +116,7 @@ class Session:
     def observe(self, rows: np.ndarray) -> np.ndarray:
         """uint8 (rows, ...): fresh observations of some pieces."""
         out = self.observation.empty(len(rows))
-        self._look(self._view, rows, _NO_TERMS, out, _NO_MASKS, _NO_SUMS, 0, len(rows))
+        self._look(self._view, rows, NO_TERMS, out, _NO_MASKS, _NO_SUMS, 0, len(rows))
         return out
 
     def masks(self) -> np.ndarray:

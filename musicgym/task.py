@@ -168,13 +168,14 @@ class Task:
     @classmethod
     def from_json(cls, text: str) -> Task:
         """The task that `to_json` described. Raises ValueError for fields that a task doesn't have."""
-        fields: dict[str, Any] = json.loads(text)
+        fields = json.loads(text)
         names = {field.name for field in dataclasses.fields(cls)}
         if unknown := set(fields) - names:
             raise ValueError(f"Task JSON has the fields {sorted(unknown)}: expected only {sorted(names)}")
         if "choice" in fields:
             fields["choice"] = choice_from_json(fields["choice"])
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+        made: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+        return cls(**made)
 
 
 def pitch_bounds(task: Task, material: Excerpts) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from gymnasium.vector.utils import batch_space
 
 from musicgym.pieces import Excerpts
 from musicgym.score import Score
-from musicgym.session import Look, Session
+from musicgym.session import NO_TERMS, Look, Session
 from musicgym.spaces import action_space
 from musicgym.task import Task
 
@@ -171,10 +171,9 @@ class ComposeVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             made[hidden] = mask
         return made
 
-    def _look(self, *terms: np.ndarray) -> Look:
-        if self._buffers is None:
-            return self.session.look(*terms)
-        return self.session.look(*terms, observations=self._buffers[0], masks=self._buffers[1])
+    def _look(self, terms: np.ndarray = NO_TERMS) -> Look:
+        observations, masks = self._buffers or (None, None)
+        return self.session.look(terms, observations, masks)
 
     def _state_infos(self, mask: np.ndarray) -> dict[str, Any]:
         """What `info` counts of the pieces as they stand."""

@@ -299,7 +299,7 @@ class Sum(Reward):
 
     def score(self, scores: Sequence[Score] | Excerpts, *, marks: bool = False) -> Any:  # as the base class
         material = as_material(scores)
-        found = [part.score(material, marks=True) if marks else (part.score(material), None) for part, _ in self.parts]
+        found = [part.score(material, marks=True) if marks else (part.score(material), np.empty(0)) for part, _ in self.parts]
         names = unique_terms([(part.name, tuple(totals)) for (part, _), (totals, _) in zip(self.parts, found, strict=True)])
         weights = [w for _, w in self.parts]
         values = [w * row for w, (totals, _) in zip(weights, found, strict=True) for row in totals.values()]

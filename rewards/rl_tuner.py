@@ -24,6 +24,7 @@ from musicgym.score import BLANK, REST, SCALES
 
 # Codes within the rules. Pitches are numbered as the original does, 2 for C3, and go on downwards below it, so its 0 for a rest
 # and 1 for a hold lie out of their way here; `number` gives them back where codes are reckoned with.
+Three = tuple[float, float, float]  # one for each lag
 BLANK_CODE, REST_CODE, HOLD_CODE, FIRST_CODE = -102, -101, -100, 2
 LOWEST = 48  # the pitch of code 2 in C major
 TONIC_CODE = 14  # C4
@@ -121,7 +122,7 @@ def faithful_repeat(piece, voice, step):
 
 
 @kernel
-def autocorr_penalty(count: float, total: float, squares: float, products: tuple, heads: tuple, tails: tuple) -> float:
+def autocorr_penalty(count: float, total: float, squares: float, products: Three, heads: Three, tails: Three) -> float:
     """-3 |c| for each lag of 1, 2, 3 with |c| > 0.15, from sums over `count` codes.
 
     `products` are the lags' sums of x[t] x[t - lag]; `heads` and `tails` the first and last three codes. Multiplied by
@@ -175,10 +176,10 @@ def _autocorr_carried(piece, voice, step, carry):
 
 
 @kernel
-def distinct_pitches(piece: Piece, voice: int, step: int) -> int:
+def distinct_pitches(piece: Piece, voice: int, step: int) -> np.int64:
     """Different pitches among the notes that begin in the last eight steps, 0 before there are eight."""
     if step < MOTIF_STEPS - 1:
-        return 0
+        return np.int64(0)
     low, high = np.uint64(0), np.uint64(0)  # a bit a pitch
     for t in range(step - MOTIF_STEPS + 1, step + 1):
         pitch = piece.pitch[voice, t]
@@ -189,7 +190,7 @@ def distinct_pitches(piece: Piece, voice: int, step: int) -> int:
 
 
 @kernel
-def ones(bits: np.uint64) -> int:
+def ones(bits: np.uint64) -> np.int64:
     """Number of set bits."""
     bits = bits - ((bits >> np.uint64(1)) & np.uint64(0x5555555555555555))
     bits = (bits & np.uint64(0x3333333333333333)) + ((bits >> np.uint64(2)) & np.uint64(0x3333333333333333))
@@ -266,7 +267,7 @@ def _rep_motif_carried(piece, voice, step, carry):
 
 
 @kernel
-def roll(piece: Piece, voice: int, step: int, hashed: int) -> int:
+def roll(piece: Piece, voice: int, step: int, hashed: np.int64) -> np.int64:
     """The hash of the eight codes up to `step` from that of the eight up to the step before."""
     rolled = hashed * _HASH_BASE + code(piece, voice, step)
     if step >= MOTIF_STEPS:
@@ -275,25 +276,25 @@ def roll(piece: Piece, voice: int, step: int, hashed: int) -> int:
 
 
 @kernel
-def filter_place(hashed: int) -> int:
+def filter_place(hashed: np.int64) -> np.int64:
     """One of a hash's two bits in the filter, 0..1023."""
     return ((hashed * 0x9E3779B1) & _HASH_BITS) >> 22
 
 
 @kernel
-def filter_place_2(hashed: int) -> int:
+def filter_place_2(hashed: np.int64) -> np.int64:
     """The other one."""
     return ((hashed * 0x85EBCA77) & _HASH_BITS) >> 22
 
 
 @kernel
-def in_filter(carry: np.ndarray, place: int) -> bool:
+def in_filter(carry: np.ndarray, place: np.int64) -> bool:
     """Whether a bit of `rep_motif`'s filter is set."""
     return np.int64(carry[1 + MOTIF_STEPS + place // WORD_BITS]) >> np.int64(place % WORD_BITS) & 1 == 1
 
 
 @kernel
-def add_to_filter(carry: np.ndarray, place: int) -> None:
+def add_to_filter(carry: np.ndarray, place: np.int64) -> None:
     """Set a bit of `rep_motif`'s filter."""
     word = 1 + MOTIF_STEPS + place // WORD_BITS
     carry[word] = np.int64(carry[word]) | (np.int64(1) << np.int64(place % WORD_BITS))
@@ -311,7 +312,7 @@ def _interval_table() -> np.ndarray:
     return 5.0 * table
 
 
-_INTERVALS = _interval_table()
+INTERVALS = _interval_table()
 _AFTER_HOME = np.isin(np.arange(12), (0, 7))  # bool (12,): the original calls these a third and a fifth
 
 
@@ -327,7 +328,7 @@ def faithful_interval(piece, voice, step):
         return 1.5 if _AFTER_HOME[left] else 0.375
     if a == REST_CODE:
         return 0.75 if _AFTER_HOME[left] else 0.25
-    return _INTERVALS[left, min(abs(a - before), _WIDEST)]
+    return INTERVALS[left, min(abs(a - before), _WIDEST)]
 
 
 @kernel
@@ -495,7 +496,7 @@ def fixed_interval(piece, voice, step):
         return 0.0
     width = abs(piece.pitch[voice, step] - piece.pitch[voice, before])
     left = (piece.pitch[voice, before] - piece.tonic[before]) % 12
-    return _INTERVALS[left, min(width, _WIDEST)]
+    return INTERVALS[left, min(width, _WIDEST)]
 
 
 @rule(sees="own")

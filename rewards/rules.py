@@ -93,7 +93,7 @@ class Rule:
         """A reward of this rule alone, weight 1, with these parameters."""
         from musicgym.rewards.reward import Rules
 
-        return Rules.of(self, **parameters)
+        return Rules(self.name, [(self.name, self, self.values(parameters), 1.0)])
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         """By name where another process can import it, so that it is the same rule there; else (cloudpickle) by its functions."""

@@ -45,7 +45,7 @@ def material(
     if ranges is not None:
         low, high = ranges[:, 0, None], ranges[:, 1, None]
         fits = (found.pitch < 0) | ((found.pitch >= low) & (found.pitch <= high))
-        found = found.take(fits.all(axis=(1, 2)))
+        found = found.take(np.flatnonzero(fits.all(axis=(1, 2))))
     if not len(found.length):
         raise ValueError(
             f"source {source!r} has no music of {voices} voices and {steps or 'any number of'} steps in "
