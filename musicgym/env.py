@@ -106,8 +106,8 @@ class ComposeEnv(gym.Env[np.ndarray, Any]):
 
     def _checked(self, action: Any) -> np.ndarray:
         if type(action) in (int, np.int64) and self._factors == 1:  # the usual case, without the general check's price
-            if not 0 <= action < 1 << 62:
-                raise ValueError(f"action {action}: expected 0..{self.action_space.n - 1}")
+            if not 0 <= action < self.session.engine.mask_size:  # it might not fit into an int64
+                raise ValueError(f"action {action}: expected 0..{self.session.engine.mask_size - 1}")
             return np.array([[action]], np.int64)
         return self.session.engine.check([action] if self._factors == 1 else np.asarray(action)[None])
 
