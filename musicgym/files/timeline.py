@@ -1,8 +1,8 @@
 """What happens along a score beside its notes, as MIDI meta events and back: tempo, metre, position, key, phrase ends.
 
 MIDI's own events come first, so that every program shows the right tempo, bars and signatures. Where they cannot say
-what the score says (a bar that isn't as long as its metre, a Dorian key, a fermata), a text event that begins with
-"musicgym" stands beside them; other programs pass over it.
+what the score says (a bar that isn't as long as its metre, a Dorian key, a fermata), a marker that begins with
+"musicgym" stands beside them; to other programs it is a label on the time line.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+import mido
 import numpy as np
+from symusic.core import KeySignatureTick, ScoreTick, TempoTick, TextMetaTick, TimeSignatureTick
 
-from musicgym.files import smf
 from musicgym.files.bars import anchors, from_signatures, signature_of, signatures, spread
 from musicgym.files.grid import fits, nearest_step
+from musicgym.files.midi_tracks import decoded
 from musicgym.score import (
     Change,
     KeyChange,
@@ -24,12 +26,11 @@ from musicgym.score import (
     TempoChange,
     bar_steps,
     key_name,
-    key_of_sharps,
     key_sharps,
     parse_key,
 )
 
-Event = tuple[int, int, bytes]  # tick, kind, content
+OURS = "musicgym "  # how the markers begin in which we keep what MIDI has no event for; others are passed over
 _MINUTE = 60_000_000  # microseconds
 
 
@@ -48,33 +49,35 @@ class Timeline(NamedTuple):
 # Writing
 
 
-def events(score: Score, ticks: int) -> list[Event]:
-    """Meta events, by tick, of a score whose step lasts `ticks`.
+def write(score: Score, ticks: int, made: ScoreTick) -> None:
+    """Add the timeline of a score whose step lasts `ticks`, and the piece's end and source, to `made`.
 
     Raises:
         ValueError: a tempo that MIDI cannot hold, or a metre that is no whole number of steps.
     """
-    made: list[Event] = []
-    made += _write_tempos(score, ticks)
-    made += _write_bars(score, ticks)
-    made += _write_keys(score, ticks)
+    _write_tempos(score, ticks, made)
+    _write_bars(score, ticks, made)
+    _write_keys(score, ticks, made)
     edges = np.flatnonzero(np.diff(score.phrase_end, prepend=False, append=False)).tolist()
-    made += (_ours(a * ticks, "phrase_end", str((b - a) * ticks)) for a, b in zip(edges[::2], edges[1::2], strict=True))
-    return sorted(made, key=lambda event: event[0])
+    for begin, end in zip(edges[::2], edges[1::2], strict=True):
+        _mark(made, begin * ticks, "phrase_end", str((end - begin) * ticks))
+    if score.source:
+        _mark(made, 0, "source", score.source)
+    _mark(made, score.steps * ticks, "end")
 
 
-def _ours(tick: int, *words: str) -> Event:
-    return tick, smf.TEXT, smf.OURS + " ".join(words).encode()
+def _mark(made: ScoreTick, tick: int, *words: str) -> None:
+    made.markers.append(TextMetaTick(tick, OURS + " ".join(words)))
 
 
-def _write_tempos(score: Score, ticks: int) -> Iterator[Event]:
+def _write_tempos(score: Score, ticks: int, made: ScoreTick) -> None:
     for step, quarters in score.tempos:
         length = round(_MINUTE / quarters) if 3 < quarters <= _MINUTE else 0
         if not 0 < length < 1 << 24:
             raise ValueError(f"tempo {quarters} at step {step}: MIDI holds 3.6 to 60,000,000 quarters a minute")
-        yield step * ticks, smf.TEMPO, length.to_bytes(3)
+        made.tempos.append(TempoTick(step * ticks, mspq=length))
         if _quarters(length) != quarters:
-            yield _ours(step * ticks, "tempo", repr(float(quarters)))
+            _mark(made, step * ticks, "tempo", repr(float(quarters)))
 
 
 def _quarters(length: int) -> float:
@@ -87,7 +90,7 @@ def _quarters(length: int) -> float:
     return exact
 
 
-def _write_bars(score: Score, ticks: int) -> Iterator[Event]:
+def _write_bars(score: Score, ticks: int, made: ScoreTick) -> None:
     """Time signatures: the metres, and the true length of bars that differ from theirs."""
     grid = score.steps_per_quarter
     places = anchors(score)
@@ -95,13 +98,13 @@ def _write_bars(score: Score, ticks: int) -> Iterator[Event]:
     written = [(0, *score.meter)] if regular else signatures(score)
     shown = [(step, *_writable((n, d), grid)) for step, n, d in written]
     for step, numerator, denominator in shown:
-        yield step * ticks, smf.METER, bytes((numerator, denominator.bit_length() - 1, 24, 8))
+        made.time_signatures.append(TimeSignatureTick(step * ticks, numerator, denominator))
     if regular and shown == written:
         return
     meters, position, _ = from_signatures([(step * ticks, n, d) for step, n, d in shown], score.steps, ticks * grid, grid)
     if meters != score.meters or not np.array_equal(position, score.position):
         for step, meter, place in places:
-            yield _ours(step * ticks, "bar", *(() if meter is None else (f"{meter[0]}/{meter[1]}",)), str(place * ticks))
+            _mark(made, step * ticks, "bar", *(() if meter is None else (f"{meter[0]}/{meter[1]}",)), str(place * ticks))
 
 
 def _writable(meter: tuple[int, int], grid: int) -> tuple[int, int]:
@@ -111,16 +114,16 @@ def _writable(meter: tuple[int, int], grid: int) -> tuple[int, int]:
     return signature_of(bar_steps(meter, grid), grid) or (4, 4)
 
 
-def _write_keys(score: Score, ticks: int) -> Iterator[Event]:
+def _write_keys(score: Score, ticks: int, made: ScoreTick) -> None:
     for step, tonic, mode in score.keys:
-        yield step * ticks, smf.KEY, bytes((key_sharps(tonic, mode) & 0xFF, int(mode == 1)))
+        made.key_signatures.append(KeySignatureTick(step * ticks, key_sharps(tonic, mode), int(mode == 1)))
         if mode > 1:
-            yield _ours(step * ticks, "key", key_name(tonic, mode))
+            _mark(made, step * ticks, "key", key_name(tonic, mode))
     tonics, modes = (spread([(key[0], key[i]) for key in score.keys], score.steps) for i in (1, 2))
     if not (np.array_equal(tonics, score.tonic) and np.array_equal(modes, score.mode)):
         moves = (np.diff(score.tonic) != 0) | (np.diff(score.mode) != 0)
         for step in [0, *(np.flatnonzero(moves) + 1).tolist()]:
-            yield _ours(step * ticks, "local", key_name(int(score.tonic[step]), int(score.mode[step])))
+            _mark(made, step * ticks, "local", key_name(int(score.tonic[step]), int(score.mode[step])))
 
 
 # Reading
@@ -129,19 +132,23 @@ def _write_keys(score: Score, ticks: int) -> Iterator[Event]:
 class Reader:
     """Meta events of a file, turned into a `Timeline`."""
 
-    def __init__(self, sequence: smf.Sequence, steps_per_quarter: int, strict: bool) -> None:
-        self.unit = sequence.ticks_per_quarter
+    def __init__(
+        self, metas: Sequence[tuple[int, mido.MetaMessage]], ticks_per_quarter: int, steps_per_quarter: int, strict: bool
+    ) -> None:
+        self.unit = ticks_per_quarter
         self.grid = steps_per_quarter
         self.strict = strict
         self.changes: list[Change] = []
-        self.of_kind: dict[int, list[tuple[int, bytes]]] = {smf.TEMPO: [], smf.METER: [], smf.KEY: []}
+        self.metas = metas
         self.ours: dict[str, list[tuple[int, str]]] = {}  # first word -> tick, the rest
-        for tick, kind, content in sequence.metas:
-            if kind == smf.TEXT:
-                word, _, rest = smf.text(content[len(smf.OURS) :]).partition(" ")
+        for tick, marker in self._of_kind("marker"):
+            text = decoded(marker.text)
+            if text.startswith(OURS):
+                word, _, rest = text[len(OURS) :].partition(" ")
                 self.ours.setdefault(word, []).append((tick, rest))
-            else:
-                self.of_kind[kind].append((tick, content))
+
+    def _of_kind(self, kind: str) -> Iterator[tuple[int, Any]]:
+        return ((tick, meta) for tick, meta in self.metas if meta.type == kind)
 
     def step(self, tick: int) -> int:
         """The step nearest to a tick."""
@@ -151,7 +158,7 @@ class Reader:
         """The timeline of a piece of `steps` steps.
 
         Raises:
-            ValueError: under `strict` an event that doesn't fall on a step; a broken "musicgym" text.
+            ValueError: under `strict` an event that doesn't fall on a step; a broken "musicgym" marker.
         """
         keys, tonic, mode = self._keys(steps)
         meters, position = self._bars(steps)
@@ -189,25 +196,22 @@ class Reader:
     def _tempos(self, steps: int) -> tuple[TempoChange, ...]:
         exact = {tick: _real(rest) for tick, rest in self.ours.get("tempo", ())}
         found = []
-        for tick, content in self.of_kind[smf.TEMPO]:
-            length = int.from_bytes(content)
-            if len(content) != 3 or not length:
-                self.report("ignored", tick, f"tempo event {content!r}: expected the microseconds of a quarter in three bytes")
+        for tick, meta in self._of_kind("set_tempo"):
+            if not meta.tempo:
+                self.report("ignored", tick, "a tempo of 0 microseconds a quarter")
                 continue
             ours = exact.get(tick, 0.0)
-            found.append((tick, ours if ours > 0 and round(_MINUTE / ours) == length else _quarters(length)))
+            found.append((tick, ours if ours > 0 and round(_MINUTE / ours) == meta.tempo else _quarters(meta.tempo)))
         made = [TempoChange(step, quarters) for step, quarters in self._settle(found, steps, "tempo")]
         return tuple(made if made and made[0].step == 0 else [TempoChange(0, 120.0), *made])
 
     def _keys(self, steps: int) -> tuple[tuple[KeyChange, ...], np.ndarray, np.ndarray]:
         names = dict(self.ours.get("key", ()))
         found = []
-        for tick, content in self.of_kind[smf.KEY]:
-            sharps = (content[0] ^ 0x80) - 0x80 if len(content) == 2 else 99
-            if abs(sharps) > 7 or content[1] > 1:
-                self.report("ignored", tick, f"key signature {content!r}: expected -7..7 sharps and 0 for major or 1 for minor")
-                continue
-            found.append((tick, key_name(*key_of_sharps(sharps, content[1])) if tick not in names else names[tick]))
+        for tick, meta in self._of_kind("key_signature"):
+            tonic = meta.key.removesuffix("m")
+            signed = parse_key(f"{tonic} {'major' if tonic == meta.key else 'minor'}")
+            found.append((tick, names.get(tick, key_name(*signed))))
         made = [KeyChange(step, *parse_key(name)) for step, name in self._settle(found, steps, "key")]
         keys = tuple(made if made and made[0].step == 0 else [KeyChange(0, 0, 0), *made])
         local = [KeyChange(self.step(tick), *parse_key(name)) for tick, name in self.ours.get("local", ())]
@@ -218,12 +222,12 @@ class Reader:
         if ours := self.ours.get("bar"):
             return self._bars_as_we_wrote_them(ours, steps)
         found = []
-        for tick, content in self.of_kind[smf.METER]:
-            if len(content) != 4 or not content[0] or content[1] > 7:
-                expected = "expected a numerator of 1 or more and a power of two up to 7"
-                self.report("ignored", tick, f"time signature {content!r}: {expected}")
+        for tick, meta in self._of_kind("time_signature"):
+            meter = meta.numerator, meta.denominator
+            if not meter[0] or meter[1] > 128:
+                self.report("ignored", tick, f"time signature {meter[0]}/{meter[1]}: expected 1/1 to 255/128")
                 continue
-            found.append((tick, (content[0], 1 << content[1])))
+            found.append((tick, meter))
         self._settle([(tick, f"{n}/{d}") for tick, (n, d) in found], steps, "time signature")  # for its report
         meters, position, odd = from_signatures([(tick, *meter) for tick, meter in found], steps, self.unit, self.grid)
         for step, detail in odd:
@@ -252,7 +256,7 @@ class Reader:
 
 def _number(word: str, whole: str) -> int:
     if not word.isascii() or not word.isdigit() or len(word) > 9:
-        raise ValueError(f"text 'musicgym ... {whole}' in a MIDI file: expected a whole number, not {word!r}")
+        raise ValueError(f"marker 'musicgym ... {whole}' in a MIDI file: expected a whole number, not {word!r}")
     return int(word)
 
 
@@ -260,4 +264,4 @@ def _real(word: str) -> float:
     try:
         return float(word)
     except ValueError:
-        raise ValueError(f"text 'musicgym tempo {word}' in a MIDI file: expected a number") from None
+        raise ValueError(f"marker 'musicgym tempo {word}' in a MIDI file: expected a number") from None

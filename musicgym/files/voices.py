@@ -140,8 +140,7 @@ def _split(notes: list[GridNote], part: int) -> list[list[GridNote]]:
     if not notes:
         return [[]]
     notes = sorted(notes, key=_order)
-    reference = _fullest_chord(notes)  # the pitch that each voice is followed from, high to low
-    count = len(reference)
+    count, reference = _fullest_chord(notes)  # the pitch that each voice is followed from, high to low
     if count > MAX_VOICES:
         raise ValueError(f"part {part}: {count} notes sound together; at most {MAX_VOICES} voices are read: use voices='skyline'")
     lines: list[list[GridNote]] = [[] for _ in range(count)]
@@ -157,18 +156,20 @@ def _split(notes: list[GridNote], part: int) -> list[list[GridNote]]:
     return sorted(lines, key=lambda line: -sum(n.pitch * n.duration for n in line) / sum(n.duration for n in line))
 
 
-def _fullest_chord(notes: list[GridNote]) -> list[int]:
-    """The pitches, high to low, of the first moment at which most notes sound."""
-    best: list[int] = []
+def _fullest_chord(notes: list[GridNote]) -> tuple[int, list[int]]:
+    """How many notes sound where most do, and their pitches at the first such moment, high to low (`MAX_VOICES` at most)."""
+    most, best = 0, [0]
     sounding: list[tuple[int, int]] = []  # heap of (end, pitch)
     for start, together in groupby(notes, key=lambda n: n.start):
         while sounding and sounding[0][0] <= start:
             heapq.heappop(sounding)
         for note in together:
             heapq.heappush(sounding, (start + note.duration, note.pitch))
-        if len(sounding) > len(best):
-            best = [pitch for _, pitch in sounding]
-    return sorted(best, reverse=True)
+        if len(sounding) > most:
+            most = len(sounding)
+            if most <= MAX_VOICES:
+                best = [pitch for _, pitch in sounding]
+    return most, sorted(best, reverse=True)
 
 
 def _follow(pitches: list[int], free: list[int], reference: list[int], busy: list[bool]) -> list[int]:

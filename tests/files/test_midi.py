@@ -4,40 +4,47 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
-import io
 import struct
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import mido
+import music21
 import numpy as np
 import pytest
 import symusic
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from musicgym.files import midi, smf
+from musicgym.files import midi, midi_tracks
 from musicgym.score import BLANK, MODES, KeyChange, MeterChange, Note, Score, TempoChange
 
 END = b"\x00\xff\x2f\x00"
+NOTE = b"\x00\x90\x3c\x50\x83\x60\x80\x3c\x00"  # C4, velocity 80, 480 ticks
 
 
 def smf_bytes(*tracks: bytes, division: int = 480, form: int = 1) -> bytes:
-    """A MIDI file of these tracks' events."""
+    """A MIDI file of these tracks' events, for what no library would write."""
     return b"".join(
         [b"MThd" + struct.pack(">IHHH", 6, form, len(tracks), division)]
         + [b"MTrk" + struct.pack(">I", len(t + END)) + t + END for t in tracks]
     )
 
 
-def played(*notes: tuple[int, int, int, int], channel: int = 0, before: bytes = b"") -> bytes:
-    """A track's events from (onset, duration, pitch, velocity) in ticks, releases before strikes."""
-    events = [(o, 1, bytes((0x90 | channel, p, v))) for o, _, p, v in notes]
-    events += [(o + d, 0, bytes((0x80 | channel, p, 0))) for o, d, p, _ in notes]
-    made, now = before, 0
-    for tick, _, event in sorted(events):
-        made += smf.quantity(tick - now) + event
-        now = tick
-    return made
+def marker(text: bytes) -> bytes:
+    return b"\x00\xff\x06" + bytes([len(text)]) + text
+
+
+def played(*tracks: list[tuple[int, int, int, int]], drums: int = -1, **metas: list[Any]) -> bytes:
+    """What symusic writes of tracks of (onset, duration, pitch, velocity) in ticks, 480 a quarter, and of `metas`."""
+    score = symusic.Score(480)
+    for kind, events in metas.items():
+        getattr(score, kind).extend(events)
+    for index, notes in enumerate(tracks):
+        track = symusic.Track(is_drum=index == drums)
+        track.notes.extend(symusic.Note(*note) for note in notes)
+        score.tracks.append(track)
+    return score.dumps_midi()
 
 
 def kinds(score: Score) -> list[str]:
@@ -157,46 +164,79 @@ def test_ten_thousand_bars_come_back() -> None:
 # What other libraries find in our files
 
 
+def events_by_music21(data: bytes) -> Iterator[list[tuple[int, music21.midi.MidiEvent]]]:
+    """Each track's events with their ticks, as music21 reads them."""
+    file = music21.midi.MidiFile()
+    file.readstr(data)
+    for track in file.tracks:
+        now, made = 0, []
+        for event in track.events:
+            if isinstance(event, music21.midi.DeltaTime):
+                now += event.time
+            else:
+                made.append((now, event))
+        yield made
+
+
 @settings(max_examples=50, deadline=None)
 @given(scores())
-def test_mido_and_symusic_find_the_notes_we_wrote(score: Score) -> None:
-    data = midi.to_bytes(score)
+def test_symusic_finds_the_notes_and_tempos_we_wrote(score: Score) -> None:
     ticks = 480 // score.steps_per_quarter
     voices = [score.notes(v) for v in range(score.voices)]
     expected = [sorted((n.start * ticks, n.duration * ticks, n.pitch, n.velocity) for n in notes) for notes in voices]
-    theirs = symusic.Score.from_midi(data)
+    theirs = symusic.Score.from_midi(midi.to_bytes(score))
     found = [sorted((n.time, n.duration, n.pitch, n.velocity) for n in t.notes) for t in theirs.tracks]
     assert found == [e for e in expected if e]
     assert [(t.time, t.mspq) for t in theirs.tempos] == [(t.step * ticks, round(6e7 / t.quarters)) for t in score.tempos]
-    file = mido.MidiFile(file=io.BytesIO(data), charset="utf-8")
-    assert file.ticks_per_beat == 480
-    for track, notes, program, name in zip(file.tracks[1:], expected, score.programs, score.names, strict=True):
-        now, open_at, found = 0, {}, []
-        for message in track:
-            now += message.time
-            if message.type == "note_on":
-                open_at[message.note] = now, message.velocity
-            elif message.type == "note_off":
-                start, velocity = open_at.pop(message.note)
-                found.append((start, now - start, message.note, velocity))
-        assert sorted(found) == notes
-        assert [m.program for m in track if m.type == "program_change"] == [program]
-        assert [m.name for m in track if m.type == "track_name"] == ([name] if name else [])
-        assert now == score.steps * ticks
+    assert theirs.ticks_per_quarter == 480
 
 
-def test_mido_finds_metre_key_and_a_pickup_as_a_short_first_bar() -> None:
+@settings(max_examples=50, deadline=None)
+@given(scores())
+def test_music21_finds_the_tracks_we_wrote(score: Score) -> None:
+    ticks = 480 // score.steps_per_quarter
+    first, *voices = events_by_music21(midi.to_bytes(score))
+    assert not any(e.isNoteOn() or e.isNoteOff() for _, e in first)
+    names = [score.title, *score.names]
+    for voice, (events, name) in enumerate(zip((first, *voices), names, strict=True)):
+        meta = [e.data.decode() for _, e in events if e.type == music21.midi.MetaEvents.SEQUENCE_TRACK_NAME]
+        assert meta == ([name] if name else []), voice
+    for voice, events in enumerate(voices):
+        open_at, found = {}, []
+        for now, event in events:
+            if event.isNoteOn():
+                open_at[event.pitch] = now, event.velocity
+            elif event.isNoteOff():
+                start, velocity = open_at.pop(event.pitch)
+                found.append(Note(start // ticks, (now - start) // ticks, event.pitch, velocity))
+        assert sorted(found) == score.notes(voice)
+        programs = [e.data for _, e in events if e.type == music21.midi.ChannelVoiceMessages.PROGRAM_CHANGE]
+        assert programs == [score.programs[voice]]
+        assert {e.channel for _, e in events if e.isNoteOn()} <= {voice + 2}
+
+
+def test_seventeen_voices_leave_the_drum_channel_alone() -> None:
+    score = Score.from_notes([[(0, 4, 60 + voice, 80)] for voice in range(17)])
+    assert midi.read(midi.to_bytes(score)) == score
+    channels = [e.channel for track in events_by_music21(midi.to_bytes(score)) for _, e in track if e.isNoteOn()]
+    assert len(channels) == 17
+    assert 10 not in channels
+
+
+def test_music21_finds_metre_key_and_a_pickup_as_a_short_first_bar() -> None:
     score = Score.blank(1, 44, meter=(3, 4), key="C minor", pickup=4)
     score = dataclasses.replace(score, pitch=np.full((1, 44), -1), onset=np.arange(44)[None] == 0)
-    first = mido.MidiFile(file=io.BytesIO(midi.to_bytes(score))).tracks[0]
-    now, found = 0, []
-    for message in first:
-        now += message.time
-        if message.type == "time_signature":
-            found.append((now, message.numerator, message.denominator))
-    assert found == [(0, 1, 4), (480, 3, 4)]
-    assert [m.key for m in first if m.type == "key_signature"] == ["Cm"]
-    assert not [m for m in first if m.type == "text" and "bar" in m.text]
+    first, _ = events_by_music21(midi.to_bytes(score))
+    kind = music21.midi.MetaEvents
+    assert [(now, *e.data[:2]) for now, e in first if e.type == kind.TIME_SIGNATURE] == [(0, 1, 2), (480, 3, 2)]
+    assert [tuple(e.data) for _, e in first if e.type == kind.KEY_SIGNATURE] == [(0xFD, 1)]
+    assert [(now, e.data) for now, e in first if e.type == kind.MARKER] == [(44 * 120, b"musicgym end")]
+
+
+def test_music21_shows_a_part_for_each_voice_and_none_for_the_first_track() -> None:
+    score = Score.from_notes([[(0, 4, 60, 80)], [(4, 4, 48, 80)]])
+    stream = music21.midi.translate.midiStringToStream(midi.to_bytes(score))
+    assert [[n.pitch.midi for n in part.recurse().notes] for part in stream.parts] == [[60], [48]]
 
 
 # Others' files
@@ -212,14 +252,18 @@ def test_mido_finds_metre_key_and_a_pickup_as_a_short_first_bar() -> None:
     )
 )
 def test_split_voices_hold_every_note_that_symusic_wrote(notes: list[tuple[int, int, int, int]]) -> None:
-    theirs = symusic.Score(480)
-    theirs.tracks.append(symusic.Track(name="all", program=3))
-    for start, duration, pitch, velocity in notes:
-        theirs.tracks[0].notes.append(symusic.Note(120 * start, 120 * duration, pitch, velocity))
-    score = midi.read(theirs.dumps_midi(), voices="split", strict=True)
+    data = played([(120 * start, 120 * duration, pitch, velocity) for start, duration, pitch, velocity in notes])
+    score = midi.read(data, voices="split", strict=True)
     assert sorted(n for v in range(score.voices) for n in score.notes(v)) == sorted(Note(*n) for n in notes)
-    assert set(score.programs) == {3}
-    assert set(score.names) == {"all"}
+
+
+def test_a_file_that_music21_wrote_holds_its_notes_metre_key_and_tempo() -> None:
+    part = music21.stream.Part([music21.meter.TimeSignature("3/4"), music21.key.Key("g"), music21.tempo.MetronomeMark(number=90)])
+    part.append([music21.note.Note(p, quarterLength=q) for p, q in ((67, 1), (70, 0.5), (69, 0.5), (66, 1), (67, 3))])
+    score = midi.read(music21.midi.translate.streamToMidiFile(part).writestr(), strict=True)
+    assert [n[:3] for n in score.notes(0)] == [(0, 4, 67), (4, 2, 70), (6, 2, 69), (8, 4, 66), (12, 12, 67)]
+    assert (score.meter, score.key, score.steps) == ((3, 4), "G minor", 24)
+    assert round(score.tempo) == 90
 
 
 def test_files_of_other_programs_hold_the_notes_that_symusic_finds() -> None:
@@ -230,27 +274,27 @@ def test_files_of_other_programs_hold_the_notes_that_symusic_finds() -> None:
     assert len(files) > 10
     for path in files:
         data = path.read_bytes()
-        ours = sorted(note for part in smf.parse(data).parts for note in part.notes)
+        ours = sorted(note for part in midi_tracks.parse(data, path.name).parts for note in part.notes)
         theirs = [(n.time, n.duration, n.pitch, n.velocity) for t in symusic.Score.from_midi(data).tracks for n in t.notes]
         assert ours == sorted(theirs), path.name
 
 
 def test_unquantised_playing_is_moved_and_every_move_reported() -> None:
-    score = midi.read(smf_bytes(played((7, 110, 60, 80), (125, 230, 62, 70), (360, 120, 64, 60))))
+    score = midi.read(played([(7, 110, 60, 80), (125, 230, 62, 70), (360, 120, 64, 60)]))
     assert score.notes(0) == [Note(0, 1, 60, 80), Note(1, 2, 62, 70), Note(3, 1, 64, 60)]
     assert [(c.kind, c.voice, c.step) for c in score.changes] == [("quantised", 0, 0), ("quantised", 0, 1)]
     assert score.changes[0].detail == "C4 lay from step 0.05833 to 0.975, now from 0 to 1"
 
 
 def test_strict_refuses_triplets_on_four_and_names_twelve() -> None:
-    data = smf_bytes(played((0, 160, 60, 80), (160, 160, 62, 80), (320, 160, 64, 80)))
+    data = played([(0, 160, 60, 80), (160, 160, 62, 80), (320, 160, 64, 80)])
     with pytest.raises(ValueError, match=r"part 0: the note C4 that begins at quarter 0 .*steps_per_quarter=12 would hold"):
         midi.read(data, strict=True)
     assert [n.duration for n in midi.read(data, steps_per_quarter=12, strict=True).notes(0)] == [4, 4, 4]
 
 
 def test_a_grace_note_gives_way_to_its_main_note_and_is_reported() -> None:
-    score = midi.read(smf_bytes(played((0, 400, 60, 80), (470, 10, 74, 80), (480, 480, 72, 80))))
+    score = midi.read(played([(0, 400, 60, 80), (470, 10, 74, 80), (480, 480, 72, 80)]))
     assert [n.pitch for n in score.notes(0)] == [60, 72]
     assert [c.detail for c in score.changes if c.kind == "dropped"] == [
         "D5 is too short for the grid (a grace note?) and gives way to C5"
@@ -258,7 +302,7 @@ def test_a_grace_note_gives_way_to_its_main_note_and_is_reported() -> None:
 
 
 def test_a_chord_in_a_track_leaves_its_highest_note_and_reports_the_others() -> None:
-    data = smf_bytes(played((0, 480, 60, 80), (0, 480, 64, 80), (0, 480, 67, 80)))
+    data = played([(0, 480, 60, 80), (0, 480, 64, 80), (0, 480, 67, 80)])
     score = midi.read(data)
     assert score.notes(0) == [Note(0, 4, 67, 80)]
     assert [c.detail for c in score.changes] == ["E4 sounds below G4 in a chord", "C4 sounds below G4 in a chord"]
@@ -267,19 +311,19 @@ def test_a_chord_in_a_track_leaves_its_highest_note_and_reports_the_others() -> 
 
 
 def test_legato_overlap_is_cut_at_the_next_onset_and_reported() -> None:
-    score = midi.read(smf_bytes(played((0, 600, 60, 80), (480, 480, 62, 80))))
+    score = midi.read(played([(0, 600, 60, 80), (480, 480, 62, 80)]))
     assert score.notes(0) == [Note(0, 4, 60, 80), Note(4, 4, 62, 80)]
     assert kinds(score) == ["cut"]
 
 
 def test_drums_are_left_out_and_reported() -> None:
-    score = midi.read(smf_bytes(played((0, 480, 60, 80)), played((0, 10, 38, 90), (480, 10, 38, 90), channel=9)))
+    score = midi.read(played([(0, 480, 60, 80)], [(0, 10, 38, 90), (480, 10, 38, 90)], drums=1))
     assert score.voices == 1
     assert [(c.kind, c.detail) for c in score.changes] == [("dropped", "track 1: 2 notes on the drum channel")]
 
 
 def test_channels_of_a_format_0_file_are_parts_and_its_name_the_title() -> None:
-    name = b"\x00" + smf.meta(smf.NAME, b"Song")
+    name = b"\x00\xff\x03\x04Song"
     one = name + b"\x00\xc0\x05\x00\xc1\x06\x00\x90\x3c\x50\x00\x91\x30\x40\x83\x60\x80\x3c\x00\x00\x81\x30\x00"
     score = midi.read(smf_bytes(one, form=0))
     assert (score.programs, score.names, score.title) == ((5, 6), ("", ""), "Song")
@@ -287,12 +331,14 @@ def test_channels_of_a_format_0_file_are_parts_and_its_name_the_title() -> None:
 
 
 def test_tempo_metre_and_key_changes_follow_the_file() -> None:
-    metas = (
-        b"\x00" + smf.meta(smf.METER, bytes((3, 2, 24, 8))) + b"\x00" + smf.meta(smf.TEMPO, (500_000).to_bytes(3))
-        + smf.quantity(1440) + smf.meta(smf.METER, bytes((6, 3, 24, 8))) + b"\x00" + smf.meta(smf.TEMPO, (400_000).to_bytes(3))
-        + b"\x00" + smf.meta(smf.KEY, bytes((0xFD, 1)))
-    )  # fmt: skip
-    score = midi.read(smf_bytes(metas, played((0, 1440, 60, 80), (1440, 2880, 62, 80))))
+    score = midi.read(
+        played(
+            [(0, 1440, 60, 80), (1440, 2880, 62, 80)],
+            time_signatures=[symusic.TimeSignature(0, 3, 4), symusic.TimeSignature(1440, 6, 8)],
+            tempos=[symusic.Tempo(0, mspq=500_000), symusic.Tempo(1440, mspq=400_000)],
+            key_signatures=[symusic.KeySignature(1440, -3, 1)],
+        )
+    )
     assert score.meters == (MeterChange(0, 3, 4), MeterChange(12, 6, 8))
     assert score.tempos == (TempoChange(0, 120.0), TempoChange(12, 150.0))
     assert score.keys == (KeyChange(0, 0, 0), KeyChange(12, 0, 1))
@@ -301,14 +347,14 @@ def test_tempo_metre_and_key_changes_follow_the_file() -> None:
 
 
 def test_a_short_first_bar_is_read_as_a_pickup() -> None:
-    metas = b"\x00" + smf.meta(smf.METER, bytes((1, 2, 24, 8))) + smf.quantity(480) + smf.meta(smf.METER, bytes((4, 2, 24, 8)))
-    score = midi.read(smf_bytes(metas, played((0, 480, 60, 80), (480, 1920, 62, 80))))
+    metres = [symusic.TimeSignature(0, 1, 4), symusic.TimeSignature(480, 4, 4)]
+    score = midi.read(played([(0, 480, 60, 80), (480, 1920, 62, 80)], time_signatures=metres))
     assert score.meters == (MeterChange(0, 4, 4),)
     assert score.position.tolist() == [12, 13, 14, 15, *range(16)]
 
 
 def test_a_bar_that_is_no_whole_number_of_steps_is_reported_or_refused() -> None:
-    data = smf_bytes(b"\x00" + smf.meta(smf.METER, bytes((7, 5, 24, 8))), played((0, 1920, 60, 80)))
+    data = played([(0, 1920, 60, 80)], time_signatures=[symusic.TimeSignature(0, 7, 32)])
     score = midi.read(data)
     assert score.meters == (MeterChange(0, 1, 4),)
     assert score.position.tolist()[:9] == [0, 1, 2, 3, 0, 1, 2, 0, 1]  # bar lines stay where they are: 0, 3.5, 7
@@ -318,11 +364,8 @@ def test_a_bar_that_is_no_whole_number_of_steps_is_reported_or_refused() -> None
 
 
 def test_tempo_changes_within_a_step_are_merged_and_those_after_the_end_ignored() -> None:
-    def tempo(delta: int, length: int) -> bytes:
-        return smf.quantity(delta) + smf.meta(smf.TEMPO, length.to_bytes(3))
-
-    metas = tempo(0, 500_000) + tempo(470, 600_000) + tempo(10, 400_000) + tempo(9000, 1)
-    score = midi.read(smf_bytes(metas, played((0, 960, 60, 80))))
+    tempos = [(0, 500_000), (470, 600_000), (480, 400_000), (9480, 1)]
+    score = midi.read(played([(0, 960, 60, 80)], tempos=[symusic.Tempo(tick, mspq=length) for tick, length in tempos]))
     assert score.tempos == (TempoChange(0, 120.0), TempoChange(4, 150.0))
     assert kinds(score) == ["quantised", "merged", "ignored"]
 
@@ -337,23 +380,40 @@ def test_a_note_without_end_and_one_struck_again_are_kept_and_reported() -> None
 
 
 def test_pedals_bends_and_later_programs_are_reported() -> None:
-    track = played((0, 480, 60, 80), before=b"\x00\xc0\x05\x00\xb0\x40\x7f\x00\xe0\x00\x40") + b"\x00\xc0\x07"
-    score = midi.read(smf_bytes(track))
+    score = midi.read(smf_bytes(b"\x00\xc0\x05\x00\xb0\x40\x7f\x00\xe0\x00\x40" + NOTE + b"\x00\xc0\x07"))
     assert score.programs == (5,)
     assert [(c.kind, c.step) for c in score.changes] == [("ignored", 4), ("ignored", -1), ("ignored", -1)]
 
 
+def test_meta_events_whose_time_mido_loses_are_reported_or_refused() -> None:
+    data = smf_bytes(b"\x00\xff\x0a\x01x" + NOTE)
+    assert [c.detail.split(":")[0] for c in midi.read(data).changes] == ["track 0"]
+    with pytest.raises(ValueError, match="1 meta events of unknown kind"):
+        midi.read(data, strict=True)
+
+
+def test_what_follows_the_promised_tracks_is_reported() -> None:
+    (change,) = midi.read(smf_bytes(NOTE) + b"more").changes
+    assert (change.kind, change.detail) == ("ignored", "4 bytes after the 1 tracks that the header promises")
+
+
+def test_a_wrapped_file_is_read() -> None:
+    inside = smf_bytes(NOTE)
+    wrapped = b"RIFF" + struct.pack("<I", len(inside) + 12) + b"RMIDdata" + struct.pack("<I", len(inside)) + inside
+    assert midi.read(wrapped) == midi.read(inside)
+
+
 def test_skyline_is_the_highest_note_over_all_tracks() -> None:
-    high = played((0, 480, 72, 80), (960, 480, 74, 80))
-    low = played((0, 240, 60, 70), (480, 480, 62, 70), (960, 960, 64, 70))
-    score = midi.read(smf_bytes(high, low), voices="skyline")
+    high = [(0, 480, 72, 80), (960, 480, 74, 80)]
+    low = [(0, 240, 60, 70), (480, 480, 62, 70), (960, 960, 64, 70)]
+    score = midi.read(played(high, low), voices="skyline")
     assert score.notes(0) == [Note(0, 4, 72, 80), Note(4, 4, 62, 70), Note(8, 4, 74, 80), Note(12, 4, 64, 70)]
     assert [(c.kind, c.step) for c in score.changes] == [("dropped", 0), ("cut", 12)]
 
 
 def test_an_unknown_way_to_make_voices_is_an_error() -> None:
     with pytest.raises(ValueError, match="voices='chords': expected one of 'tracks', 'skyline', 'split'"):
-        midi.read(smf_bytes(played((0, 480, 60, 80))), voices="chords")
+        midi.read(played([(0, 480, 60, 80)]), voices="chords")
 
 
 # Bad input
@@ -362,23 +422,26 @@ def test_an_unknown_way_to_make_voices_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "not a MIDI file"),
-        (b"RIFF", "not a MIDI file"),
+        (b"", "MIDI bytes: no MIDI file, or a broken one"),
+        (b"RIFF", "no MIDI file"),
         (smf_bytes(), "without tracks"),
         (smf_bytes(b""), "without notes"),
-        (smf_bytes(played((0, 9, 60, 1), channel=9)), "without notes"),
-        (smf_bytes(played((0, 9, 60, 1)), division=0), "time division 0x0000"),
-        (smf_bytes(played((0, 9, 60, 1)), division=0xE728), "SMPTE"),
-        (smf_bytes(played((0, 9, 60, 1)), form=2), "format 2"),
-        (smf_bytes(played((0, 9, 60, 1)))[:-9], "cut off"),
+        (played([(0, 9, 60, 1)], drums=0), "without notes"),
+        (smf_bytes(NOTE, division=0), "time division 0"),
+        (smf_bytes(NOTE, division=0xE728), "SMPTE"),
+        (smf_bytes(NOTE, form=2), "format 2"),
+        (smf_bytes(NOTE)[:-9], "cut off"),
         (smf_bytes(b"\x00\x90\x3c"), "cut off|0..127"),
-        (smf_bytes(b"\x00\x3c\x50"), "where an event should begin"),
-        (smf_bytes(b"\x00\x90\x80\x50"), "expected a value of 0..127"),
-        (smf_bytes(b"\xff\xff\xff\xff\x7f\x90\x3c\x50"), "longer than four bytes"),
+        (smf_bytes(b"\x00\x3c\x50"), "running status"),
+        (smf_bytes(b"\x00\x90\x80\x50"), "in range 0..127"),
+        (smf_bytes(b"\x00\xff\x59\x02\x63\x00" + NOTE), "99 sharps"),
+        (smf_bytes(b"\xff\xff\xff\xff\x7f\x90\x3c\x50"), "more than 268435455 ticks between two events"),
+        (smf_bytes(b"\xff" * 5000), "more than 4096 bytes in a row"),
         (smf_bytes(b"\xff\xff\xff\x7f\x90\x3c\x50" * 9), "C4 that begins at quarter 559241 .* would end at step"),
-        (smf_bytes(b"\x00" + smf.meta(smf.TEXT, b"musicgym bar 4/x 3"), played((0, 480, 60, 1))), "expected a whole number"),
-        (smf_bytes(b"\x00" + smf.meta(smf.TEXT, b"musicgym local H major"), played((0, 480, 60, 1))), "key 'H major'"),
-        (smf_bytes(b"\x00" + smf.meta(smf.TEXT, b"musicgym bar 3/64 0"), played((0, 480, 60, 1))), "3/64"),
+        (smf_bytes(marker(b"musicgym bar 4/x 3"), NOTE), "expected a whole number"),
+        (smf_bytes(marker(b"musicgym tempo x") + b"\x00\xff\x51\x03\x07\xa1\x20", NOTE), "expected a number"),
+        (smf_bytes(marker(b"musicgym local H major"), NOTE), "key 'H major'"),
+        (smf_bytes(marker(b"musicgym bar 3/64 0"), NOTE), "3/64"),
     ],
 )
 def test_broken_files_are_refused_with_their_fault(data: bytes, message: str) -> None:
@@ -386,9 +449,12 @@ def test_broken_files_are_refused_with_their_fault(data: bytes, message: str) ->
         midi.read(data)
 
 
-def test_a_missing_file_is_an_error_with_its_name(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"cannot read .*nowhere\.mid"):
         Score.from_midi(tmp_path / "nowhere.mid")
+    (tmp_path / "broken.mid").write_bytes(b"MThd")
+    with pytest.raises(ValueError, match=r"broken\.mid': no MIDI file, or a broken one \(4 bytes\); mido says: it is cut off"):
+        Score.from_midi(tmp_path / "broken.mid")
 
 
 TEMPLATE = midi.to_bytes(
@@ -434,7 +500,7 @@ def test_any_bytes_give_a_score_or_a_value_error(data: bytes, how: str, grid: in
 
 @pytest.mark.parametrize("how", ["tracks", "skyline", "split"])
 def test_twenty_thousand_notes_on_one_step_are_read_or_refused(how: str) -> None:
-    data = smf_bytes(played(*((0, 480, i % 128, 80) for i in range(20_000))))
+    data = played([(0, 480, i % 128, 80) for i in range(20_000)])
     if how == "split":
         with pytest.raises(ValueError, match="20000 notes sound together; at most 128 voices"):
             midi.read(data, voices=how)
@@ -445,10 +511,10 @@ def test_twenty_thousand_notes_on_one_step_are_read_or_refused(how: str) -> None
 
 
 def test_files_beyond_any_music_are_refused_before_they_cost_much() -> None:
-    with pytest.raises(ValueError, match="at most 8388608 are read"):
-        midi.read(bytes(9 << 20))
-    with pytest.raises(ValueError, match="more than 500000 notes"):
-        midi.read(smf_bytes(b"\x00\x90" + b"\x3c\x50\x01\x3c\x00\x01" * 500_001 + b"\x3c\x00"))
+    with pytest.raises(ValueError, match="more than 2097152 bytes"):
+        midi.read(bytes(3 << 20))
+    with pytest.raises(ValueError, match="more than 200000 notes"):
+        midi.read(smf_bytes(*[b"\x00\x90\x3c\x50" + b"\x01\x3c\x50" * 100_000] * 2))
 
 
 # What can't be written
@@ -479,11 +545,20 @@ def test_velocity_0_is_written_as_1() -> None:
         ({"programs": (128,)}, r"programs\[0\] is 128"),
         ({"meters": (MeterChange(0, 3, 32),)}, "3/32"),
         ({"steps_per_quarter": 40_000}, "steps_per_quarter=40000"),
+        ({"tempos": (TempoChange(0, 6e7 + 1),)}, "tempo 60000001.0"),
     ],
 )
 def test_what_midi_cannot_hold_is_refused(change: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         midi.to_bytes(dataclasses.replace(Score.from_notes([[(0, 4, 60, 80)]]), **change))
+
+
+def test_a_score_too_long_for_midi_is_refused() -> None:
+    with pytest.raises(ValueError, match="step 600000 at 1 a quarter: a MIDI file is written up to step 559240"):
+        midi.to_bytes(Score.from_notes([[(599_999, 1, 60, 80)]], steps_per_quarter=1))
+    with pytest.raises(ValueError, match="step 1000000000 at 4 a quarter"):
+        late = (TempoChange(0, 120.0), TempoChange(10**9, 60.0))
+        midi.to_bytes(dataclasses.replace(Score.from_notes([[(0, 4, 60, 80)]]), tempos=late))
 
 
 def test_an_empty_score_is_refused() -> None:
