@@ -14,6 +14,7 @@ from musicgym.digest import digest
 from musicgym.engine import Engine, as_material, finished_pieces, lay_slots
 from musicgym.handle import Handle
 from musicgym.pieces import Excerpts, Pieces
+from musicgym.score import BLANK
 from musicgym.task import Task
 from musicgym.threads import over_rows
 
@@ -109,8 +110,11 @@ class Reward(abc.ABC):
         engine = Engine(_reading_task(material), material.length.shape[0], Excerpts.blank_like(material))
         bound = self.bind(engine.task, engine.num_pieces)
         engine.reset_in_turn()
-        bound.reset(engine.pieces, np.ones(engine.num_pieces, bool))
         voices, steps = material.pitch.shape[1:]
+        inside = np.arange(steps) < material.length[:, None, None]  # (M, 1, steps)
+        # Where slots are left out, a slot doesn't stand right behind all that was written before it.
+        engine.pieces.append[((material.pitch == BLANK) & inside).any(axis=(1, 2))] = False
+        bound.reset(engine.pieces, np.ones(engine.num_pieces, bool))
         sites = np.zeros((engine.num_pieces, len(bound.terms), voices, steps), np.float32)
         handle = Handle(material)
         for step in range(steps):
