@@ -124,7 +124,7 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
     """The arrays of a file that `Store.save` wrote.
 
     Raises:
-        ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile, zlib.error: a file that is no such file or is damaged.
+        Exception: of nearly any class (BadZipFile, zlib.error, ValueError, RuntimeError ...), where the file is damaged.
     """
     with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
         return {name: _decoded(file[name]) for name in file.files}
