@@ -556,8 +556,8 @@ def test_what_midi_cannot_hold_is_refused(change: dict, message: str) -> None:
 def test_a_score_too_long_for_midi_is_refused() -> None:
     with pytest.raises(ValueError, match="step 600000 at 1 a quarter: a MIDI file is written up to step 559240"):
         midi.to_bytes(Score.from_notes([[(599_999, 1, 60, 80)]], steps_per_quarter=1))
+    late = (TempoChange(0, 120.0), TempoChange(10**9, 60.0))
     with pytest.raises(ValueError, match="step 1000000000 at 4 a quarter"):
-        late = (TempoChange(0, 120.0), TempoChange(10**9, 60.0))
         midi.to_bytes(dataclasses.replace(Score.from_notes([[(0, 4, 60, 80)]]), tempos=late))
 
 
