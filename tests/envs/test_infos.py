@@ -157,7 +157,7 @@ def test_a_batch_says_what_gymnasiums_batch_of_singles_says(name, mode):
 def test_terms_are_of_the_transition_just_taken_where_a_new_piece_began_too():
     batch = gym.make_vec("musicgym/Melody-v0", num_envs=2, length=3)
     batch.reset(seed=1)
-    for step in range(3):
+    for _ in range(3):
         _, rewards, terminated, _, infos = batch.step(np.array([14, 1]))
         terms = infos["reward_terms"]
         np.testing.assert_allclose(rewards, sum(terms[name] for name in TERMS), atol=1e-5)

@@ -129,7 +129,9 @@ def test_the_same_seeds_give_the_same_bytes_in_every_process_and_mode():
     assert modes[1] == modes[2]
 
 
-@pytest.mark.parametrize("seed", [-1, 1.5, "7", True, np.float64(3), [1], [1, 2, 3, 4], [1, -2, 3], [1, "2", 3], [1, 2.0, 3], {1, 2, 3}])
+@pytest.mark.parametrize(
+    "seed", [-1, 1.5, "7", True, np.float64(3), [1], [1, 2, 3, 4], [1, -2, 3], [1, "2", 3], [1, 2.0, 3], {1, 2, 3}]
+)
 def test_a_bad_seed_is_named(seed):
     batch = ComposeVectorEnv(num_envs=3)
     with pytest.raises(ValueError, match="seed"):
