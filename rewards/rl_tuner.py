@@ -501,7 +501,7 @@ def fixed_interval(piece, voice, step):
 
 @rule(sees="own")
 def fixed_leap(piece, voice, step):
-    """+5 for a leap of a fifth or more answered the other way, -5 for one followed by another (after RL Tuner)."""
+    """+5 for a leap of a fifth or more answered by less the other way, -5 for another leap on (after RL Tuner)."""
     before = piece.previous[voice, step]
     if before < 0 or piece.pitch[voice, step] < 0 or not piece.onset[voice, step] or piece.previous[voice, before] < 0:
         return 0.0
@@ -510,7 +510,7 @@ def fixed_leap(piece, voice, step):
     if abs(first) < 7:
         return 0.0
     if first * second < 0:
-        return 5.0
+        return 5.0 if abs(second) < 7 else 0.0  # leaping to and fro is no answer
     return -5.0 if first * second > 0 and abs(second) >= 7 else 0.0
 
 
