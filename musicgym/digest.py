@@ -45,7 +45,7 @@ class _Reader:
     def text(self, value: Any) -> str:
         if hasattr(value, "py_func"):  # how it is compiled matters too: fastmath, boundscheck
             options = getattr(value, "targetoptions", {})
-            return f"{self.text(value.py_func)}{sorted((k, v) for k, v in options.items() if isinstance(v, (bool, str, set)))}"
+            return f"{self.text(value.py_func)}{sorted((k, self.text(v)) for k, v in options.items())}"
         if isinstance(value, types.FunctionType):
             return self._function(value)
         if isinstance(value, np.ndarray):
