@@ -304,7 +304,7 @@ def _choose(pieces: Pieces, plan: Plan, actions: np.ndarray, lo: int, hi: int) -
             if actions[n, k] < 0 or actions[n, k] >= plan.sizes[k]:
                 return -(1 << 40)
     finished = 0
-    for n in range(lo, hi):
+    for n in range(max(lo, 0), hi):
         pieces.written[n] = not pieces.done[n]
         if pieces.done[n]:
             pieces.log_count[n] = 0

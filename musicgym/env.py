@@ -65,6 +65,7 @@ class ComposeEnv(gym.Env[np.ndarray, Any]):
         self.action_space = action_space(self.session.task.choice)
         self._pieces = self.session.engine.pieces
         self._factors = len(self.session.engine.plan.sizes)
+        self._action = np.zeros((1, 1), np.int64)
         self._begun = False
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict[str, Any]]:
@@ -108,7 +109,8 @@ class ComposeEnv(gym.Env[np.ndarray, Any]):
         if type(action) in (int, np.int64) and self._factors == 1:  # the usual case, without the general check's price
             if not 0 <= action < self.session.engine.mask_size:  # it might not fit into an int64
                 raise ValueError(f"action {action}: expected 0..{self.session.engine.mask_size - 1}")
-            return np.array([[action]], np.int64)
+            self._action[0, 0] = action
+            return self._action
         return self.session.engine.check([action] if self._factors == 1 else np.asarray(action)[None])
 
     def _info(self, look: Look) -> dict[str, Any]:

@@ -199,8 +199,10 @@ def _look_tokens(
     lo: int,
     hi: int,
 ) -> None:
-    for i in range(lo, hi):
+    for i in range(max(lo, 0), hi):
         n = rows[i] if rows.shape[0] else i
+        if n < 0:
+            continue
         token_row(pieces, n, sight, out[i])
         mask_and_sum(pieces, n, i, plan, terms, masks, sums)
 
@@ -241,8 +243,10 @@ def _look_bits(
     lo: int,
     hi: int,
 ) -> None:
-    for i in range(lo, hi):
+    for i in range(max(lo, 0), hi):
         n = rows[i] if rows.shape[0] else i
+        if n < 0:
+            continue
         token_row(pieces, n, sight, tokens)
         bits = out[i]
         bits[:] = 0
@@ -273,8 +277,10 @@ def _look_roll(
     lo: int,
     hi: int,
 ) -> None:
-    for i in range(lo, hi):
+    for i in range(max(lo, 0), hi):
         n = rows[i] if rows.shape[0] else i
+        if n < 0:
+            continue
         roll_row(pieces, n, sight, out[i])
         mask_and_sum(pieces, n, i, plan, terms, masks, sums)
 

@@ -33,24 +33,33 @@ def draw(seed: np.uint64, episode: int, count: int, below: int) -> int:
 
 
 @kernel
-def copy_page(pieces: Pieces, n: int, material: Excerpts, m: int) -> None:
-    """Lay excerpt m on piece n, the rest of the row blank."""
-    voices, width = material.pitch.shape[1], material.pitch.shape[2]
+def copy_row(target: np.ndarray, source: np.ndarray) -> None:
+    """Copy a row over the beginning of another."""
+    for i in range(source.shape[0]):
+        target[i] = source[i]
+
+
+@kernel
+def copy_page(pieces: Pieces, n: int, material: Excerpts, m: int) -> bool:
+    """Lay excerpt m on piece n, the rest of the row blank; returns whether nothing but blanks is on it."""
+    width = material.pitch.shape[2]
     pieces.length[n] = material.length[m]
-    for voice in range(voices):
-        for step in range(pieces.pitch.shape[2]):
-            inside = step < width
-            pieces.pitch[n, voice, step] = material.pitch[m, voice, step] if inside else BLANK
-            pieces.onset[n, voice, step] = material.onset[m, voice, step] if inside else False
-            pieces.velocity[n, voice, step] = material.velocity[m, voice, step] if inside else 0
-    for step in range(width):
-        pieces.position[n, step] = material.position[m, step]
-        pieces.bar[n, step] = material.bar[m, step]
-        pieces.beat[n, step] = material.beat[m, step]
-        pieces.tonic[n, step] = material.tonic[m, step]
-        pieces.mode[n, step] = material.mode[m, step]
-        pieces.phrase_end[n, step] = material.phrase_end[m, step]
-        pieces.chord[n, step] = material.chord[m, step]
+    empty = True
+    for voice in range(material.pitch.shape[1]):
+        for step in range(width):
+            empty = empty and bool(material.pitch[m, voice, step] == BLANK)
+        copy_row(pieces.pitch[n, voice], material.pitch[m, voice])
+        copy_row(pieces.onset[n, voice], material.onset[m, voice])
+        copy_row(pieces.velocity[n, voice], material.velocity[m, voice])
+        pieces.pitch[n, voice, width:] = BLANK
+    copy_row(pieces.position[n], material.position[m])
+    copy_row(pieces.bar[n], material.bar[m])
+    copy_row(pieces.beat[n], material.beat[m])
+    copy_row(pieces.tonic[n], material.tonic[m])
+    copy_row(pieces.mode[n], material.mode[m])
+    copy_row(pieces.phrase_end[n], material.phrase_end[m])
+    copy_row(pieces.chord[n], material.chord[m])
+    return empty
 
 
 @kernel
@@ -101,14 +110,16 @@ def set_order(pieces: Pieces, n: int, plan: Plan, drawn: int) -> None:
     """List the open slots (for chords: the first open one of each step) in the task's order, once a sweep."""
     voices, length = pieces.pitch.shape[1], pieces.length[n]
     in_time = plan.order == TIME_FIRST or plan.kind == CHORD
+    outer, inner = (length, voices) if in_time else (voices, length)
     count = 0
-    for i in range(voices * length):
-        voice, step = (i % voices, i // voices) if in_time else (i // length, i % length)
-        if not pieces.given[n, voice, step]:
-            last = pieces.order[n, count - 1, 1] if count > 0 else -1
-            if plan.kind != CHORD or last != step:
+    for i in range(outer):
+        for k in range(inner):
+            voice, step = (k, i) if in_time else (i, k)
+            if not pieces.given[n, voice, step]:
                 pieces.order[n, count, 0], pieces.order[n, count, 1] = voice, step
                 count += 1
+                if plan.kind == CHORD:
+                    break
     for sweep in range(1, plan.sweeps):
         for i in range(count):
             for k in range(2):
@@ -157,9 +168,13 @@ def only_appends(pieces: Pieces, n: int, plan: Plan) -> bool:
 @kernel
 def begin(pieces: Pieces, n: int, material: Excerpts, plan: Plan) -> None:
     """Begin piece n anew, with the draws of its seed and episode."""
-    m = draw(pieces.seed[n], pieces.episode[n], 0, material.length.shape[0])
-    copy_page(pieces, n, material, m)
-    drawn = cut_blanks(pieces, n, plan, 1)
+    count = material.length.shape[0]
+    m = draw(pieces.seed[n], pieces.episode[n], 0, count) if count > 1 else 0
+    drawn = 1
+    if copy_page(pieces, n, material, m):
+        pieces.given[n] = False
+    else:
+        drawn = cut_blanks(pieces, n, plan, drawn)
     set_order(pieces, n, plan, drawn)
     index_events(pieces, n)
     pieces.append[n] = only_appends(pieces, n, plan)

@@ -22,9 +22,9 @@ def set_threads(threads: int) -> None:
 
 def over_rows(kernel: Callable[..., Any], rows: int, *args: Any) -> Any:
     """Call `kernel(*args, lo, hi)` so that all rows are done, each once; returns the sum of what the calls return."""
-    shares = min(_threads, rows // _ROWS_A_THREAD)
-    if shares <= 1:
+    if _threads == 1 or rows < 2 * _ROWS_A_THREAD:
         return kernel(*args, 0, rows)
+    shares = min(_threads, rows // _ROWS_A_THREAD)
     edges = [rows * i // shares for i in range(shares + 1)]
     jobs = [_pool(shares).submit(kernel, *args, edges[i], edges[i + 1]) for i in range(1, shares)]
     results = [kernel(*args, edges[0], edges[1])] + [job.result() for job in jobs]

@@ -180,6 +180,8 @@ def write_chord(pieces: Pieces, n: int, step: int, choice: np.ndarray, plan: Pla
 def choose(pieces: Pieces, n: int, choice: np.ndarray, plan: Plan) -> bool:
     """Write one choice at the piece's cursor, the log emptied first; True if it was legal."""
     voice, step = pieces.order[n, pieces.cursor[n], 0], pieces.order[n, pieces.cursor[n], 1]
+    if voice < 0 or step < 0:  # never; knowing it spares the compiler the care for indices from the end
+        return False
     pieces.log_count[n] = 0
     if plan.kind == STEP:
         return write_code(pieces, n, voice, step, choice[0], plan.low, plan)

@@ -60,22 +60,26 @@ def _importable(rule: Rule) -> bool:
 
 def _judges(rules: tuple[Rule, ...]) -> str:
     """The source of `judge`, `judge_seen` and `judge_carried` for these rules."""
-    plain, seen, carried = [], [], []
+    # Values first, sums last, carried forms after the others: between two writes to arrays the compiler reads a slot only once.
+    plain, seen, carried, sums = [], [], [], []
     at = scalars = 0
     for i, rule in enumerate(rules):
         params = "".join(f", params[{at + k}]" for k in range(len(rule.parameters)))
         at += len(rule.parameters)
         call = f"rule_{i}(piece, voice, step{params})"
-        plain.append(f"    sums[{i}] += {call}\n")
+        plain.append(f"    value_{i} = {call}\n")
+        sums.append(f"    sums[{i}] += value_{i}\n")
         voices = ("low <= voice <= high", "voice >= low", "True")[rule.sees]
         seen.append(f"    if step <= last + {rule.span} and {voices}:\n        sums[{i}] += sign * {call}\n")
         if rule.carry:
-            call = f"carried_{i}(piece, voice, step, carry[voice, {scalars}:{scalars + rule.carry}]{params})"
+            part = f"carry[voice, {scalars}:{scalars + rule.carry}]"
+            carried.append(f"    value_{i} = carried_{i}(piece, voice, step, {part}{params})\n")
             scalars += rule.carry
-        carried.append(f"    sums[{i}] += {call}\n")
+        else:
+            carried.insert(0, plain[-1])
     heads = (
-        ("judge(piece, voice, step, params, sums)", plain),
+        ("judge(piece, voice, step, params, sums)", plain + sums),
         ("judge_seen(piece, voice, step, low, high, last, sign, params, sums)", seen),
-        ("judge_carried(piece, voice, step, carry, params, sums)", carried),
+        ("judge_carried(piece, voice, step, carry, params, sums)", carried + sums),
     )
     return "".join(f"@kernel\ndef {head}:\n{''.join(lines) or '    pass'}\n\n\n" for head, lines in heads)

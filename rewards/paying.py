@@ -96,11 +96,13 @@ def _pay_appended(
     lo: int,
     hi: int,
 ) -> None:
-    for n in range(lo, hi):
+    for n in range(max(lo, 0), hi):
         sums[:] = 0.0
         piece = view(pieces, n)
         for k in range(pieces.log_count[n]):
-            judge_carried(piece, pieces.log_slot[n, k, 0], pieces.log_slot[n, k, 1], carry[n], params, sums)
+            voice, step = pieces.log_slot[n, k, 0], pieces.log_slot[n, k, 1]
+            if voice >= 0 and step >= 0:  # they are; knowing it spares the compiler the care for indices from the end
+                judge_carried(piece, voice, step, carry[n], params, sums)
         for r in range(weights.shape[0]):
             out[r, n] = weights[r] * sums[r]
 
@@ -132,9 +134,9 @@ def carry_on(handle: Handle, params: np.ndarray, weights: np.ndarray, carry: np.
 def _carry_on(pieces: Pieces, params: np.ndarray, carry: np.ndarray, sums: np.ndarray, rows: np.ndarray) -> None:
     for n in rows:
         carry[n] = 0.0
-        if pieces.append[n]:
+        if pieces.append[n]:  # what is given all comes before the first slot to be chosen
             piece = view(pieces, n)
-            for step in range(pieces.length[n]):
+            for step in range(pieces.order[n, 0, 1] + 1):
                 for voice in range(pieces.pitch.shape[1]):
                     if pieces.pitch[n, voice, step] != BLANK:
                         judge_carried(piece, voice, step, carry[n], params, sums)

@@ -199,16 +199,16 @@ def ones(bits: np.uint64) -> np.int64:
 
 
 @kernel
-def occurred(piece: Piece, voice: int, step: int) -> bool:
-    """Whether the last eight codes stand, in a row, in what ended eight steps ago or earlier."""
+def earlier_window(piece: Piece, voice: int, step: int) -> int:
+    """Where the last eight codes stand, in a row, in what ended eight steps ago or earlier; -1 for nowhere."""
     first = step - MOTIF_STEPS + 1
     for start in range(step - 2 * MOTIF_STEPS + 2):
         k = 0
         while k < MOTIF_STEPS and code(piece, voice, start + k) == code(piece, voice, first + k):
             k += 1
         if k == MOTIF_STEPS:
-            return True
-    return False
+            return start
+    return -1
 
 
 @rule(span=7, sees="own")
@@ -242,28 +242,37 @@ def _motif_carried(piece, voice, step, carry):
 def faithful_rep_motif(piece, voice, step):
     """+4, and 1 for each pitch beyond the third, at every step that ends a motif heard before (RL Tuner)."""
     count = distinct_pitches(piece, voice, step)
-    if count < MOTIF_NOTES or not occurred(piece, voice, step):
+    if count < MOTIF_NOTES or earlier_window(piece, voice, step) < 0:
         return 0.0
     return 4.0 + (count - MOTIF_NOTES)
 
 
-@faithful_rep_motif.carried(1 + MOTIF_STEPS + FILTER_WORDS)
+@faithful_rep_motif.carried(2 + MOTIF_STEPS + FILTER_WORDS)
 def _rep_motif_carried(piece, voice, step, carry):
-    """Carries the last window's hash, the hashes of the eight windows before it, and a filter of those further back.
+    """Carries the step after the earlier window that the last one repeats, the last window's hash, the hashes of the eight
+    windows before it, and a filter of those further back.
 
-    It looks back only when the filter says that there may be something to find.
+    A repetition that goes on is seen by its next code; for a new one it looks back only when the filter says that there may be one.
     """
-    hashed = roll(piece, voice, step, np.int64(carry[0]))
-    carry[0] = hashed
-    slot = 1 + step % MOTIF_STEPS
+    hashed = roll(piece, voice, step, np.int64(carry[1]))
+    carry[1] = hashed
+    slot = 2 + step % MOTIF_STEPS
     if step >= 2 * MOTIF_STEPS - 1:
         add_to_filter(carry, filter_place(np.int64(carry[slot])))
         add_to_filter(carry, filter_place_2(np.int64(carry[slot])))
     carry[slot] = hashed
-    if not (in_filter(carry, filter_place(hashed)) and in_filter(carry, filter_place_2(hashed))):
+    following = np.int64(carry[0])
+    carry[0] = 0.0
+    goes_on = following > 0 and code(piece, voice, following) == code(piece, voice, step)
+    if not goes_on and not (in_filter(carry, filter_place(hashed)) and in_filter(carry, filter_place_2(hashed))):
         return 0.0
     count = distinct_pitches(piece, voice, step)
-    return 4.0 + (count - MOTIF_NOTES) if count >= MOTIF_NOTES and occurred(piece, voice, step) else 0.0
+    if goes_on:
+        carry[0] = following + 1
+    elif count >= MOTIF_NOTES:
+        start = earlier_window(piece, voice, step)
+        carry[0] = start + MOTIF_STEPS if start >= 0 else 0
+    return 4.0 + (count - MOTIF_NOTES) if count >= MOTIF_NOTES and carry[0] > 0.0 else 0.0
 
 
 @kernel
@@ -290,13 +299,13 @@ def filter_place_2(hashed: np.int64) -> np.int64:
 @kernel
 def in_filter(carry: np.ndarray, place: np.int64) -> bool:
     """Whether a bit of `rep_motif`'s filter is set."""
-    return np.int64(carry[1 + MOTIF_STEPS + place // WORD_BITS]) >> np.int64(place % WORD_BITS) & 1 == 1
+    return np.int64(carry[2 + MOTIF_STEPS + place // WORD_BITS]) >> np.int64(place % WORD_BITS) & 1 == 1
 
 
 @kernel
 def add_to_filter(carry: np.ndarray, place: np.int64) -> None:
     """Set a bit of `rep_motif`'s filter."""
-    word = 1 + MOTIF_STEPS + place // WORD_BITS
+    word = 2 + MOTIF_STEPS + place // WORD_BITS
     carry[word] = np.int64(carry[word]) | (np.int64(1) << np.int64(place % WORD_BITS))
 
 
@@ -485,7 +494,7 @@ def fixed_rep_motif(piece, voice, step):
     if (step + 1) % MOTIF_STEPS:
         return 0.0
     count = distinct_pitches(piece, voice, step)
-    return 4.0 + (count - MOTIF_NOTES) if count >= MOTIF_NOTES and occurred(piece, voice, step) else 0.0
+    return 4.0 + (count - MOTIF_NOTES) if count >= MOTIF_NOTES and earlier_window(piece, voice, step) >= 0 else 0.0
 
 
 @rule(sees="own")

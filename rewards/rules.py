@@ -45,7 +45,7 @@ class Rule:
 
     def __init__(self, function: Callable[..., float], span: int | None, sees: Sees) -> None:
         self.function = function
-        self.name = function.__name__
+        self.name: str = function.__name__
         self.__doc__ = function.__doc__
         self.__module__ = function.__module__
         self.parameters = _parameters(function, _FIRST)
