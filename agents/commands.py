@@ -1,0 +1,174 @@
+"""`musicgym train`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from musicgym.agents.settings import Settings, reward_of, task_id
+
+if TYPE_CHECKING:
+    from musicgym.agents.outcome import Outcome
+    from musicgym.agents.runs import Run
+    from musicgym.agents.training import Watcher
+    from rich.console import Console
+
+train = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+_DEFAULT = Settings()
+_EXAMPLES = """Examples:
+
+  musicgym train                               the melody task, a minute or so, into runs/melody-1
+
+  musicgym train --seeds 5                     five agents, and intervals over them
+
+  musicgym train --reward "rl_tuner(form='fixed') - 0.5*rl_tuner.motif"
+
+  musicgym train --resume                      go on with the last run after a kill
+"""
+
+
+@train.command(epilog=_EXAMPLES)
+def run(
+    task: Annotated[
+        str | None, typer.Option(help=f"A registered task, or MODULE:ID for one of your own. [default: {_DEFAULT.task}]")
+    ] = None,
+    reward: Annotated[
+        str | None, typer.Option(help="What pays: an expression of rewards' names. [default: the task's own]")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help=f"Choices to learn from. [default: {_DEFAULT.steps}]")] = None,
+    seed: Annotated[int | None, typer.Option(help="The seed, the first where there are several. [default: 0]")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Number of agents, each with its own seed. [default: 1]")] = None,
+    envs: Annotated[int | None, typer.Option(help=f"Pieces played side by side. [default: {_DEFAULT.n_envs}]")] = None,
+    observation: Annotated[str | None, typer.Option(help="onehot, tokens or pianoroll. [default: onehot]")] = None,
+    window: Annotated[int | None, typer.Option(help="Steps of music that the agent sees. [default: 16]")] = None,
+    blind: Annotated[bool, typer.Option("--blind", help="Show the agent nothing: a control.")] = False,
+    threads: Annotated[int | None, typer.Option(help=f"Threads of torch. [default: {_DEFAULT.threads}]")] = None,
+    name: Annotated[str | None, typer.Option(help="Of the run's folder. [default: the task's name and a number]")] = None,
+    out: Annotated[Path, typer.Option(help="Where runs lie.")] = Path("runs"),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run NAME, or with the last one, from its last checkpoint.")
+    ] = False,
+    checkpoint_every: Annotated[float, typer.Option(help="Seconds between checkpoints; 0: one after each rollout.")] = 5.0,
+    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end and nothing else.")] = False,
+) -> None:
+    """Train an agent and leave its pieces, scores and figures in a folder.
+
+    The agent (MaskablePPO of sb3-contrib) learns to write pieces that the reward pays well. Beside it stand random play and
+    held-out real tunes, by term. Checkpoints are written as it goes.
+    """
+    began = time.monotonic()
+    asked = {
+        "task": task, "reward": reward, "steps": steps, "seed": seed, "seeds": seeds, "n_envs": envs, "observation": observation,
+        "window": window, "blind": blind or None, "threads": threads,
+    }  # fmt: skip
+    asked = {field: value for field, value in asked.items() if value is not None}
+    place, all_seeds = _resumed(out, name, asked) if resume else _begun(out, name, asked)
+    console = _console(quiet=json_)
+    if place.finished:
+        _report(place, None, json_, console, began)
+        return
+    from musicgym.agents.outcome import complete  # torch: a second or two, after the first words
+
+    @contextmanager
+    def showing(label: str) -> Iterator[Watcher]:
+        from musicgym.agents.progress import Display
+
+        with Display(console, label).showing() as display:
+            yield display
+
+    try:
+        with place.writing():
+            outcome = complete(place, all_seeds, showing, seconds_between_checkpoints=checkpoint_every)
+    except KeyboardInterrupt:
+        typer.echo(f"To go on: musicgym train --resume --out {out} --name {place.folder.name}", err=True)
+        raise
+    _report(place, outcome, json_, console, began)
+
+
+def _begun(out: Path, name: str | None, asked: dict[str, Any]) -> tuple[Run, list[int]]:
+    """A new run's folder, with its config, and its seeds."""
+    from musicgym.agents.runs import new_run
+
+    wanted = dict(asked)
+    count = wanted.pop("seeds", 1)
+    if count < 1:
+        raise ValueError(f"--seeds {count}: expected 1 or more")
+    settings = Settings(**{**wanted, "task": task_id(wanted.get("task", _DEFAULT.task))})
+    typer.echo(f"Training on {settings.task}: {settings.total_steps:,} steps, seed {settings.seed}" + _more(count), err=True)
+    reward = reward_of(settings)
+    _check(settings)
+    place = new_run(out, name, settings.task)
+    seeds = [settings.seed + i for i in range(count)]
+    place.begin(settings, settings.reward or reward.name, reward.fingerprint, seeds)
+    return place, seeds
+
+
+def _more(count: int) -> str:
+    return f" and {count - 1} more" if count > 1 else ""
+
+
+def _check(settings: Settings) -> None:
+    """Find out what doesn't fit before a folder is made."""
+    from musicgym import ComposeVectorEnv
+
+    env = ComposeVectorEnv(settings.task, 1, reward=settings.reward, observation=settings.observation, window=settings.window)
+    env.close()
+
+
+def _resumed(out: Path, name: str | None, asked: dict[str, Any]) -> tuple[Run, list[int]]:
+    from musicgym.agents.runs import found_run
+
+    task = asked.pop("task", None)
+    if task is not None:
+        task_id(task)  # imports the user's own
+    if asked:
+        option = {"n_envs": "envs"}.get(next(iter(asked)), next(iter(asked)))
+        raise ValueError(f"--resume goes on with a run's own settings: leave out --{option}")
+    place = found_run(out, name)
+    config = place.config()
+    if task is not None and task_id(task) != config["settings"].task:
+        raise ValueError(f"--task {task}: the run in {str(place.folder)!r} is of {config['settings'].task}")
+    typer.echo(f"Going on with {place.folder}", err=True)
+    return place, config["seeds"]
+
+
+def _console(quiet: bool) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=True, quiet=quiet)
+
+
+def _report(place: Run, outcome: Outcome | None, as_json: bool, console: Console, began: float) -> None:
+    """Say how it went and where things are."""
+    folder = place.folder
+    config = place.config()
+    if as_json:
+        settings = dataclasses.asdict(config.pop("settings"))
+        found = json.loads((folder / "table.json").read_text(encoding="utf-8"))
+        line = {"folder": str(folder), "already_finished": outcome is None, "settings": settings, **config, **found}
+        sys.stdout.write(json.dumps(line) + "\n")
+        return
+    if outcome is None:
+        console.print(f"The run in {folder} is finished: nothing to go on with. Its figures are in {folder / 'table.md'}.")
+        return
+    from musicgym.agents import table
+    from rich.console import Console
+
+    shown = Console()
+    table.show(outcome.comparison, outcome.notes, shown)
+    first = folder if len(config["seeds"]) == 1 else folder / f"seed-{config['seeds'][0]}"
+    lines = [
+        f"Done in {time.monotonic() - began:.0f} s. All is in {folder}/",
+        f"  look    {first / 'pieces.png'} (piano rolls), {first / 'pieces' / '1.musicxml'} in a notation program",
+        f"  listen  {first / 'pieces' / '1.wav'}, or the .mid files in any MIDI player (eight pieces)",
+        f"  figures {folder / 'table.md'}, {first / 'metrics.jsonl'}, or: tensorboard --logdir {folder}",
+        f"  agent   {first / 'agent.zip'} (SB3's format, which runs code when loaded: open only your own)",
+    ]
+    shown.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)

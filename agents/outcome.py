@@ -1,0 +1,153 @@
+"""From settings to a finished run: train each seed, write down pieces and figures."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from musicgym.agents import checkpoint, table
+from musicgym.agents.comparison import Comparison, Sample, compare, real_tunes
+from musicgym.agents.keepsakes import write_pieces
+from musicgym.agents.players import play, randomly
+from musicgym.agents.runs import AGENT, CHECKPOINT, TABLE, Run, part, write_json
+from musicgym.agents.settings import Settings, reward_of
+from musicgym.agents.training import SECONDS_BETWEEN_CHECKPOINTS, Watcher, judge, load_agent, train
+from sb3_contrib import MaskablePPO
+
+from musicgym import rewards
+from musicgym.files.atomic import replace_file
+from musicgym.registration import registered
+
+JUDGED_PIECES = 2000  # of the agents, all seeds together at least so many of each, and of each kind of random play
+JUDGING_SEED = 10_000  # random sources of judging begin here, far from those of training
+AGENT_COLUMN = "agent"
+
+# Given a label, something that shows progress while the block lasts.
+Showing = Callable[[str], AbstractContextManager[Watcher]]
+
+
+class Outcome(NamedTuple):
+    """What a run came to."""
+
+    comparison: Comparison
+    notes: list[str]
+
+
+def complete(
+    run: Run,
+    seeds: Sequence[int],
+    showing: Showing,
+    *,
+    judge_by: rewards.Reward | None = None,
+    seconds_between_checkpoints: float = SECONDS_BETWEEN_CHECKPOINTS,
+) -> Outcome:
+    """Train what is not yet trained, from the last checkpoints on, and write all that a run leaves.
+
+    Args:
+        run: with its config.json.
+        seeds: one, trained in the run's folder, or several, each in a folder of its own inside.
+        showing: shows progress.
+        judge_by: the reward of the table; None for the one that was trained on.
+        seconds_between_checkpoints: see `training.train`.
+
+    Raises:
+        ValueError: the reward is no longer what it was when the run began, a checkpoint is damaged, a folder can't be written to.
+    """
+    config = run.config()
+    settings: Settings = config["settings"]
+    reward = reward_of(settings)
+    if reward.fingerprint != config["reward"]["fingerprint"]:
+        raise ValueError(
+            f"the reward {config['reward']['expression']!r} has changed since {str(run.folder)!r} began: "
+            "what was learned and what would be learned don't belong together; begin a new run"
+        )
+    parts = parts_of(run, settings, seeds)
+    for own, place in parts:
+        _train_part(own, place, showing, seconds_between_checkpoints)
+    return _judge(run, parts, reward if judge_by is None else judge_by, trained_on=reward)
+
+
+def parts_of(run: Run, settings: Settings, seeds: Sequence[int]) -> list[tuple[Settings, Run]]:
+    """Settings and folder for each seed."""
+    if len(seeds) == 1:
+        return [(replace(settings, seed=seeds[0]), run)]
+    return [(replace(settings, seed=seed), part(run, f"seed-{seed}")) for seed in seeds]
+
+
+def _train_part(settings: Settings, place: Run, showing: Showing, seconds: float) -> None:
+    path = place.folder / CHECKPOINT
+    state: dict[str, Any] | None = checkpoint.read(path) if path.exists() else None
+    done = state["timesteps"] if state else 0
+    place.go_back(done)
+    if state is None:  # TensorBoard's files of a run that was killed before its first checkpoint
+        shutil.rmtree(place.folder / "tensorboard", ignore_errors=True)
+    if done >= settings.total_steps and (place.folder / AGENT).exists():
+        return
+    with showing(f"seed {settings.seed}") as watcher:
+
+        def watch(progress: Any) -> None:
+            place.note(progress.record())
+            watcher(progress)
+
+        model = train(settings, folder=place.folder, state=state, watcher=watch, seconds_between_checkpoints=seconds)
+    _save(model, place.folder / AGENT)
+    judged = judge(model, settings, 8, masked=True, reward=None, seed=JUDGING_SEED + settings.seed)
+    write_pieces(place.folder, judged.scores, f"{settings.task.rpartition('/')[2]}, seed {settings.seed}")
+
+
+def _save(model: MaskablePPO, path: Path) -> None:
+    with replace_file(path) as temporary:
+        model.save(temporary)
+
+
+def _judge(run: Run, parts: list[tuple[Settings, Run]], reward: rewards.Reward, trained_on: rewards.Reward) -> Outcome:
+    """Write the table, the last of a run's files."""
+    settings = parts[0][0]
+    pieces = -(-JUDGED_PIECES // len(parts))
+    masked: list[np.ndarray] = []
+    free: list[np.ndarray] = []
+    illegal = 0
+    terms: tuple[str, ...] = ()
+    for own, place in parts:
+        model = load_agent(place.folder, own)
+        judged = judge(model, own, pieces, masked=True, reward=reward, seed=JUDGING_SEED + own.seed)
+        unmasked = judge(model, own, pieces, masked=False, reward=reward, seed=JUDGING_SEED + own.seed)
+        terms, illegal = judged.terms, illegal + unmasked.illegal
+        masked.append(judged.totals)
+        free.append(unmasked.totals)
+    samples = {AGENT_COLUMN: _sample(masked), "agent, no mask": _sample(free)}
+    for name, is_masked in (("random, masked", True), ("random", False)):
+        drawn = play(settings.task, JUDGED_PIECES, randomly(masked=is_masked), reward=reward, seed=JUDGING_SEED)
+        samples[name] = _sample([drawn.totals])
+    tunes = real_tunes(registered(settings.task).make_task(), reward)
+    if tunes.sample is not None:
+        samples["real tunes"] = tunes.sample
+    comparison = compare(terms, AGENT_COLUMN, samples)
+    seeds = ", ".join(str(own.seed) for own, _ in parts)
+    notes = [
+        f"agent: MaskablePPO, sampled (not greedy) with the task's mask, {pieces * len(parts)} pieces, seeds {seeds}, "
+        f"{settings.total_steps:,} steps each" + (", blind" if settings.blind else ""),
+        f"agent, no mask: the same, sampled from all codes; {illegal} choices had to be repaired",
+        f"random: {JUDGED_PIECES} pieces each, codes drawn alike from those that the mask allows, or from all",
+        tunes.note,
+        "intervals: 95 %, percentile bootstrap over "
+        + ("seeds" if len(parts) > 1 else "pieces")
+        + " (tunes: over melody families)",
+        f"trained on {trained_on.name} ({trained_on.fingerprint}), judged by {reward.name} ({reward.fingerprint})",
+    ]
+    with replace_file(run.folder / "table.md") as temporary:
+        temporary.write_text(table.markdown(comparison, notes), encoding="utf-8")
+    details = {"notes": notes, "illegal_without_mask": illegal, "real_by_collection": tunes.by_collection}
+    write_json(run.folder / TABLE, {**table.to_json(comparison), **details})
+    return Outcome(comparison, notes)
+
+
+def _sample(totals: list[np.ndarray]) -> Sample:
+    """One source's pieces; those of one seed hang together where there are several seeds."""
+    groups = [np.full(len(t), i) for i, t in enumerate(totals)] if len(totals) > 1 else [np.arange(len(t)) for t in totals]
+    return Sample(np.concatenate(totals), np.concatenate(groups).astype(np.int64))

@@ -1,0 +1,83 @@
+"""Whole pieces by anything that chooses: an agent, random play."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from musicgym.score import Score
+from musicgym.vector_env import ComposeVectorEnv
+
+if TYPE_CHECKING:
+    from musicgym.rewards import Reward
+
+# Observations (N, ...), a mask int8 (N, codes) for each factor and a random source -> actions, int (N,) or (N, factors).
+Player = Callable[[np.ndarray, tuple[np.ndarray, ...], np.random.Generator], np.ndarray]
+KEPT_SCORES = 8
+
+
+class Judged(NamedTuple):
+    """Pieces and what they are worth."""
+
+    terms: tuple[str, ...]
+    totals: np.ndarray  # float64 (pieces, terms)
+    scores: list[Score]  # the first `KEPT_SCORES` pieces
+    illegal: int  # choices that had to be repaired, of all pieces
+
+
+def play(
+    task: str,
+    pieces: int,
+    choose: Player,
+    *,
+    reward: Reward | str | None = None,
+    observation: str = "tokens",
+    window: int | None = None,
+    seed: int = 0,
+) -> Judged:
+    """Let a player write pieces, each to its end.
+
+    Args:
+        task: a registered id.
+        pieces: how many, side by side.
+        choose: the player.
+        reward: what judges them; None for the task's own.
+        observation, window: what the player sees.
+        seed: piece i has the seed + i; the player's random source has it too.
+    """
+    rng = np.random.default_rng(seed)
+    env = ComposeVectorEnv(task, pieces, reward=reward, observation=observation, window=window, autoreset_mode="next-step")
+    observations, infos = env.reset(seed=seed)
+    terms = env.session.bound.terms
+    totals = np.zeros((len(terms), pieces))
+    scores: dict[int, Score] = {}
+    illegal = np.zeros(pieces, np.int64)
+    playing = np.ones(pieces, np.bool_)
+    while playing.any():
+        masks = infos["action_mask"]
+        actions = choose(observations, masks if isinstance(masks, tuple) else (masks,), rng)
+        observations, _, ended, _, infos = env.step(actions)
+        for row, term in zip(totals, terms, strict=True):
+            row[playing] += infos["reward_terms"][term][playing]
+        ended = ended & playing  # pieces that ended before go on with others, which don't count
+        illegal[ended] = infos["illegal"][ended]
+        kept = [int(row) for row in np.flatnonzero(ended) if row < KEPT_SCORES]
+        scores.update(zip(kept, env.scores(kept), strict=True))
+        playing &= ~ended
+    env.close()
+    return Judged(terms, totals.T, [scores[row] for row in sorted(scores)], int(illegal.sum()))
+
+
+def randomly(*, masked: bool) -> Player:
+    """A player that draws from all codes alike, or from those that the masks allow."""
+
+    def choose(observations: np.ndarray, masks: tuple[np.ndarray, ...], rng: np.random.Generator) -> np.ndarray:
+        drawn = []
+        for mask in masks:
+            lots = rng.random(mask.shape)
+            drawn.append(np.where(mask, lots, -1.0).argmax(axis=1) if masked else lots.argmax(axis=1))
+        return drawn[0] if len(drawn) == 1 else np.stack(drawn, axis=1)
+
+    return choose

@@ -1,0 +1,124 @@
+"""What a training run is asked for: everything that its outcome hangs on, as JSON beside the agent."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import math
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from musicgym.registration import registered, task_ids
+
+if TYPE_CHECKING:
+    from musicgym.rewards import Reward
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """One training run. The defaults were tuned on `musicgym/Melody-v0` with seeds 1001..1003, see ARCHITECTURE.md.
+
+    Args:
+        task: a registered id.
+        reward: an expression; None for the task's own.
+        steps: choices to learn from; rounded up to whole rollouts of n_envs * n_steps.
+        seed: of the agent's weights and choices, and of the pieces.
+        observation, window: what the agent sees, see `musicgym.observation`.
+        blind: the agent sees zeros instead.
+        n_envs: pieces played side by side.
+        n_steps: choices in each of them between two updates.
+        batch_size, n_epochs, learning_rate, clip_range, ent_coef, gamma, gae_lambda: of PPO; the rate falls to 0 in a line.
+        net: widths of the hidden layers of policy and value.
+        reward_scale: rewards are multiplied by this on their way to PPO (not in any figure shown); None: by what makes the
+            returns of random play have a standard deviation of 1.
+        threads: of torch. Another number may change results in the last digits, and more than there are idle cores
+            makes training many times slower.
+
+    Raises:
+        ValueError: naming the field and what it expects.
+    """
+
+    task: str = "musicgym/Melody-v0"
+    reward: str | None = None
+    steps: int = 500_000
+    seed: int = 0
+    observation: str = "onehot"
+    window: int | None = None
+    blind: bool = False
+    n_envs: int = 64
+    n_steps: int = 32
+    batch_size: int = 512
+    n_epochs: int = 4
+    learning_rate: float = 1e-3
+    clip_range: float = 0.2
+    ent_coef: float = 0.01
+    gamma: float = 0.95
+    gae_lambda: float = 0.95
+    net: tuple[int, ...] = (256,)
+    reward_scale: float | None = None
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "net", tuple(self.net))
+        for name in ("steps", "n_envs", "n_steps", "batch_size", "n_epochs", "threads"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}: expected 1 or more")
+        if not 0 <= self.seed < 1 << 32:
+            raise ValueError(f"seed={self.seed}: expected 0..{(1 << 32) - 1}")
+        if self.n_envs * self.n_steps < 2:
+            raise ValueError("n_envs=1 with n_steps=1: PPO needs two choices or more between updates")
+        if self.reward_scale is not None and not (math.isfinite(self.reward_scale) and self.reward_scale > 0):
+            raise ValueError(f"reward_scale={self.reward_scale}: expected a number above 0")
+
+    @property
+    def total_steps(self) -> int:
+        """`steps`, rounded up to whole rollouts: where training ends."""
+        rollout = self.n_envs * self.n_steps
+        return -(-self.steps // rollout) * rollout
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Settings:
+        """What `to_dict` made. Raises ValueError for unknown fields."""
+        names = {field.name for field in dataclasses.fields(cls)}
+        if unknown := sorted(set(fields) - names):
+            raise ValueError(f"settings have the field {unknown[0]!r}: expected only {', '.join(sorted(names))}")
+        return cls(**fields)
+
+
+def task_id(name: str) -> str:
+    """The registered id that a user means: "Melody", "melody-v0", "musicgym/Melody-v0", "my_module:lab/Blues-v0".
+
+    The part before a colon is a module, imported from the working folder or the installed packages, that registers the task.
+
+    Raises:
+        ValueError: no such module or task, with the nearest ids.
+    """
+    module, colon, wanted = name.rpartition(":")
+    if colon:
+        if (here := os.getcwd()) not in sys.path:
+            sys.path.insert(0, here)
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+                raise
+            raise ValueError(f"task {name!r}: there is no module {module!r} here or among the installed packages") from error
+    short = wanted.lower()
+    for known in reversed(task_ids()):  # the newest version first
+        bare = known.lower().rpartition("/")[2]
+        if short in (bare, bare.rpartition("-v")[0]) or wanted == known:
+            return known
+    return registered(wanted).id
+
+
+def reward_of(settings: Settings) -> Reward:
+    """The reward of a run. Raises ValueError for an unknown task or a bad expression."""
+    from musicgym import rewards
+
+    asked = settings.reward if settings.reward is not None else registered(settings.task).reward
+    return rewards.parse(asked) if isinstance(asked, str) else asked

@@ -1,0 +1,78 @@
+"""A comparison as Markdown, as JSON and on the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from musicgym.agents.comparison import Comparison, Figure
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def markdown(comparison: Comparison, notes: list[str]) -> str:
+    """The table as Markdown, with a second one of differences and the notes below."""
+    sources = list(comparison.means)
+    others = list(comparison.differences)
+    lines = ["| term | " + " | ".join(sources) + " |", "| --- |" + " ---: |" * len(sources)]
+    for index, row in enumerate(comparison.rows):
+        lines.append(f"| {row} | " + " | ".join(_text(comparison.means[s][index]) for s in sources) + " |")
+    lines += ["", f"{sources[0]} less the others:", ""]
+    lines += ["| term | " + " | ".join(others) + " |", "| --- |" + " ---: |" * len(others)]
+    for index, row in enumerate(comparison.rows):
+        cells = [f"{_text(comparison.differences[s][index], '+')} {comparison.verdict(s, index)}" for s in others]
+        lines.append(f"| {row} | " + " | ".join(cells) + " |")
+    return "\n".join([*lines, "", *(f"- {note}" for note in notes), ""])
+
+
+def to_json(comparison: Comparison) -> dict[str, Any]:
+    """The comparison as JSON can hold it."""
+    rows = comparison.rows
+    return {
+        "means": {s: {r: f._asdict() for r, f in zip(rows, figures, strict=True)} for s, figures in comparison.means.items()},
+        "differences": {
+            s: {
+                r: {**f._asdict(), "verdict": comparison.verdict(s, i)}
+                for i, (r, f) in enumerate(zip(rows, figures, strict=True))
+            }
+            for s, figures in comparison.differences.items()
+        },
+        "counts": {s: {"pieces": pieces, "groups": groups} for s, (pieces, groups) in comparison.counts.items()},
+    }
+
+
+def show(comparison: Comparison, notes: list[str], console: Console) -> None:
+    """Print means, half their intervals, and whether the first source is above (+), below (-) or even (=)."""
+    from rich import box
+    from rich.table import Table
+
+    marks = {"above": "[green]+[/]", "below": "[red]-[/]", "even": "="}
+    table = Table(title="What pieces earn, by term (± half the 95 % interval)", title_style="bold", box=box.SIMPLE_HEAD)
+    table.add_column("term")
+    for source in comparison.means:
+        table.add_column(source, justify="right", no_wrap=True)
+    for index, row in enumerate(comparison.rows):
+        cells = [_short(comparison.means[s][index]) for s in comparison.means]
+        marked = [
+            f"{cell} {marks[comparison.verdict(s, index)] if s in comparison.differences else ''}".rstrip()
+            for cell, s in zip(cells, comparison.means, strict=True)
+        ]
+        table.add_row(row, *marked, style="bold" if row == "total" else "", end_section=index == len(comparison.rows) - 2)
+    console.print(table)
+    console.print(f"+ - = : {next(iter(comparison.means))} is above, below, or not told apart from this (95 %)", style="dim")
+    for note in notes:
+        console.print(note, style="dim", markup=False, highlight=False)
+
+
+def _short(figure: Figure) -> str:
+    half = (figure.high - figure.low) / 2
+    digits = 0 if half >= 10 else 1 if half >= 1 else 2
+    return f"{figure.mean:.{digits}f} ±{half:.{digits}f}"
+
+
+def _text(figure: Figure, sign: str = "") -> str:
+    """Mean and interval, with decimals to suit their size."""
+    largest = max(map(abs, figure))
+    digits = 0 if largest >= 100 else 1 if largest >= 10 else 2
+    mean, low, high = (f"{value:{sign if i == 0 else ''}.{digits}f}" for i, value in enumerate(figure))
+    return f"{mean} [{low}, {high}]".replace("-0.00", "0.00").replace("+0.00 ", "0.00 ")
