@@ -252,7 +252,7 @@ def _rep_motif_carried(piece, voice, step, carry):
     """Carries the step after the earlier window that the last one repeats, the last window's hash, the hashes of the eight
     windows before it, and a filter of those further back.
 
-    A repetition that goes on is seen by its next code; for a new one it looks back only when the filter says that there may be one.
+    A repetition that goes on is seen by its next code; for a new one it looks back only when the filter says that it may.
     """
     hashed = roll(piece, voice, step, np.int64(carry[1]))
     carry[1] = hashed
