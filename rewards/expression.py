@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import keyword
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -16,6 +17,7 @@ Factory = Callable[..., Reward]
 # Modules whose rules and rewards are known by name without being imported by the user.
 _BUILT_IN = ("musicgym.rewards.rl_tuner",)
 _REWARDS: dict[str, Factory] = {}
+_LONGEST = 10_000  # characters: Python's own parser may fail on worse
 _PAID: dict[str, Callable[..., Reward]] = {"at_end": AtEnd, "potential": Potential, "clip": Clipped}
 
 
@@ -29,10 +31,12 @@ def register(name: str, factory: Factory | Reward) -> None:
     Raises:
         ValueError: no identifier, or the name belongs to something built in.
     """
-    if not name.isidentifier():
+    if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
         raise ValueError(f"reward name {name!r}: expected a Python identifier")
     if name in _PAID or name in _built_in():
         raise ValueError(f"reward name {name!r} is built in: choose another")
+    if name in RULES:
+        raise ValueError(f"reward name {name!r} is a rule's, of {RULES[name].__module__}: choose another")
     if isinstance(factory, Reward):
         reward = factory
         _REWARDS[name] = lambda: reward
@@ -58,17 +62,24 @@ def parse(text: str) -> Reward:
         >>> parse("rl_tuner - 0.5 * rl_tuner.motif").terms[:2]
         ('key', 'tonic')
     """
+    if len(text) > _LONGEST:
+        raise ValueError(f"reward {text[:40]!r}... has {len(text)} characters: expected at most {_LONGEST}")
     try:
         tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ValueError(f"reward {text!r} is no expression: {error}") from error
-    value = _value(tree.body, text)
+    try:
+        value = _value(tree.body, text)
+    except RecursionError as error:
+        raise ValueError(f"reward {text!r} is nested too deeply") from error
     if not isinstance(value, Reward):
         raise ValueError(f"reward {text!r} is a number: expected a reward's name in it")
     return value
 
 
 def _built_in() -> dict[str, Factory]:
+    for module in _BUILT_IN:
+        import_module(module)
     from musicgym.rewards.rl_tuner import rl_tuner
 
     return {"rl_tuner": rl_tuner}
@@ -81,7 +92,7 @@ def _value(node: ast.expr, text: str) -> Reward | float:
         inner = _value(node.operand, text)
         return -inner if isinstance(node.op, ast.USub) else inner
     if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
-        return float(node.value)
+        return float(str(node.value))  # not float(): of a whole number beyond 1e308 it is an error, here it is infinite
     if isinstance(node, ast.Name):
         return _made(node.id, {}, text)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
@@ -108,6 +119,8 @@ def _combined(left: Reward | float, op: ast.operator, right: Reward | float, tex
 
 
 def _called(name: str, node: ast.Call, text: str) -> Reward:
+    if any(word.arg is None for word in node.keywords):
+        raise ValueError(f"reward {text!r}: ** is not understood; expected {name}(parameter=1)")
     given = {word.arg: _parameter(word.value, text) for word in node.keywords if word.arg}
     if name not in _PAID:
         if node.args:
@@ -130,9 +143,8 @@ def _parameter(node: ast.expr, text: str) -> Any:
 
 
 def _made(name: str, given: dict[str, Any], text: str) -> Reward:
-    for module in _BUILT_IN:
-        import_module(module)
-    known: dict[str, Factory] = {**RULES, **_REWARDS, **_built_in()}
+    built_in = _built_in()
+    known: dict[str, Factory] = {**RULES, **_REWARDS, **built_in}
     if name not in known:
         near = difflib.get_close_matches(name, [*known, *_PAID], n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(sorted(known))}"

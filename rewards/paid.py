@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from musicgym.rewards.reward import BoundReward, Reward, State
@@ -83,6 +83,13 @@ class Scheduled(_Changed):
 
     def bind(self, task: Task, num_envs: int, seed: int = 0) -> BoundReward:
         return _BoundScheduled(self, self.inner.bind(task, num_envs, seed))
+
+    def score(self, scores: Sequence[Score] | Excerpts, *, marks: bool = False) -> Any:  # as the base class
+        weight = self.weight(0)
+        if not marks:
+            return {term: weight * values for term, values in self.inner.score(scores).items()}
+        totals, sites = self.inner.score(scores, marks=True)
+        return {term: weight * values for term, values in totals.items()}, np.float32(weight) * sites
 
 
 class _BoundScheduled(BoundReward):
