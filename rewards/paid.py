@@ -22,8 +22,6 @@ class _Changed(Reward):
     inner: Reward
 
     def __init__(self, inner: Reward, name: str, settings: str) -> None:
-        if not isinstance(inner, Reward):
-            raise TypeError(f"{type(self).__name__}({inner!r}): expected a Reward")
         self.inner = inner
         self.name = name
         self._settings = settings
@@ -31,6 +29,12 @@ class _Changed(Reward):
     @property
     def description(self) -> str:
         return f"{type(self).__name__}{self._settings} of ({self.inner.description})"
+
+
+def _checked(inner: Reward, who: str) -> Reward:
+    if not isinstance(inner, Reward):
+        raise TypeError(f"{who}({inner!r}): expected a Reward; musicgym.rewards.parse makes one from text")
+    return inner
 
 
 class _BoundChanged(BoundReward):
@@ -52,7 +56,7 @@ class Clipped(_Changed):
     def __init__(self, inner: Reward, low: float, high: float) -> None:
         if not low < high:
             raise ValueError(f"clip({low}, {high}): low must be below high")
-        super().__init__(inner, f"clip({inner.name}, {low:g}, {high:g})", f"({low!r}, {high!r})")
+        super().__init__(inner, f"clip({_checked(inner, 'clip').name}, {low:g}, {high:g})", f"({low!r}, {high!r})")
         self.low, self.high = low, high
 
     def bind(self, task: Task, num_envs: int, seed: int = 0) -> BoundReward:
@@ -130,7 +134,7 @@ class AtEnd(_Changed):
     """The sum of a reward over the piece, paid with the last choice: the sparse twin of a dense reward."""
 
     def __init__(self, inner: Reward) -> None:
-        super().__init__(inner, f"at_end({inner.name})", "")
+        super().__init__(inner, f"at_end({_checked(inner, 'AtEnd').name})", "")
 
     def bind(self, task: Task, num_envs: int, seed: int = 0) -> BoundReward:
         return _BoundAtEnd(self.name, self.inner.bind(task, num_envs, seed), num_envs)
@@ -156,7 +160,7 @@ class Potential(_Changed):
     def __init__(self, inner: Reward, gamma: float) -> None:
         if not 0 < gamma <= 1:
             raise ValueError(f"Potential(gamma={gamma}): expected a discount in (0, 1]")
-        super().__init__(inner, f"potential({inner.name})", f"({gamma!r})")
+        super().__init__(inner, f"potential({_checked(inner, 'Potential').name})", f"({gamma!r})")
         self.gamma = gamma
 
     def bind(self, task: Task, num_envs: int, seed: int = 0) -> BoundReward:
@@ -188,7 +192,7 @@ class Normalised(_Changed):
     """
 
     def __init__(self, inner: Reward, reference: Sequence[Score] | Excerpts) -> None:
-        totals = np.sum(list(inner.score(reference).values()), axis=0)
+        totals = np.sum(list(_checked(inner, "Normalised").score(reference).values()), axis=0)
         self.mean, self.deviation = float(np.mean(totals)), float(np.std(totals))
         if len(totals) < 2 or self.deviation == 0:
             raise ValueError(f"Normalised: {len(totals)} pieces, deviation {self.deviation}: expected two or more that differ")
