@@ -94,7 +94,7 @@ def _value(node: ast.expr, text: str) -> Reward | float:
     if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
         return float(str(node.value))  # not float(): of a whole number beyond 1e308 it is an error, here it is infinite
     if isinstance(node, ast.Name):
-        return _made(node.id, {}, text)
+        return _call(_known(node.id, text), node.id, {}, text)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         return _called(node.func.id, node, text)
     if isinstance(node, ast.Attribute):
@@ -123,9 +123,10 @@ def _called(name: str, node: ast.Call, text: str) -> Reward:
         raise ValueError(f"reward {text!r}: ** is not understood; expected {name}(parameter=1)")
     given = {word.arg: _parameter(word.value, text) for word in node.keywords if word.arg}
     if name not in _PAID:
+        factory = _known(name, text)
         if node.args:
             raise ValueError(f"reward {text!r}: parameters of {name} need their names, as in {name}(parameter=1)")
-        return _made(name, given, text)
+        return _call(factory, name, given, text)
     inner = _value(node.args[0], text) if len(node.args) == 1 else None
     if not isinstance(inner, Reward):
         raise ValueError(f"reward {text!r}: {name} expects one reward first, then named numbers")
@@ -142,14 +143,14 @@ def _parameter(node: ast.expr, text: str) -> Any:
     return value
 
 
-def _made(name: str, given: dict[str, Any], text: str) -> Reward:
+def _known(name: str, text: str) -> Factory:
     built_in = _built_in()
     known: dict[str, Factory] = {**RULES, **_REWARDS, **built_in}
     if name not in known:
         near = difflib.get_close_matches(name, [*known, *_PAID], n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(sorted(known))}"
         raise ValueError(f"unknown reward or rule {name!r} in {text!r}: {hint}")
-    return _call(known[name], name, given, text)
+    return known[name]
 
 
 def _call(factory: Callable[..., Reward], name: str, given: dict[str, Any], text: str) -> Reward:
