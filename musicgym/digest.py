@@ -81,7 +81,7 @@ class _Reader:
 
     def _object(self, value: Any) -> str:
         """An object of another kind: by its settings and what calling it does, where it can be called."""
-        name = getattr(value, "__qualname__", type(value).__qualname__)
+        name = getattr(value, "__qualname__", getattr(value, "__name__", type(value).__qualname__))
         if isinstance(value, functools.partial):
             return f"partial({self.text(value.func)}, {self.text(value.args)}, {self.text(value.keywords)})"
         if isinstance(value, types.MethodType):
