@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from musicgym.rewards import Reward, Rules
     from musicgym.rewards.rules import Rule
 
+ALL = 2  # `rule.sees`: 0 its own voice only, 1 also voices with lower numbers
 _STEPS = 12
 _LOG_TOLERANCE = 1e-6  # where exp or log occur
 _EDITS = 60
@@ -41,9 +42,10 @@ def check_rules(rules: Rules, voices: int, draws: np.random.Generator) -> None:
     for i in range(len(scores)):
         for k, (_, rule, _, weight) in enumerate(rules.entries):
             _check_compiled(rule, (weight * plain[i][k]).astype(np.float32), marks[i, k])
-    for _, rule, values, _ in rules.entries:
-        for _ in range(_EDITS):
-            _check_reach(rule, values, scores[int(draws.integers(len(scores)))], draws)
+    for edit in range(_EDITS):
+        i = edit % len(scores)
+        for k, (_, rule, values, _) in enumerate(rules.entries):
+            _check_reach(rule, values, scores[i], plain[i][k], draws)
 
 
 def _check_compiled(rule: Rule, plain: np.ndarray, compiled: np.ndarray) -> None:
@@ -59,28 +61,27 @@ def _check_compiled(rule: Rule, plain: np.ndarray, compiled: np.ndarray) -> None
         )
 
 
-def _check_reach(rule: Rule, values: tuple[float, ...], score: Score, draws: np.random.Generator) -> None:
-    """Change one slot, and see which sites the rule judges otherwise."""
+def _check_reach(rule: Rule, values: tuple[float, ...], score: Score, before: np.ndarray, draws: np.random.Generator) -> None:
+    """Change one slot, and see whether the rule judges any site otherwise that should not be able to see it."""
     voice, step = int(draws.integers(score.voices)), int(draws.integers(score.steps))
     changed, last = _edited(score, voice, step, draws)
-    pieces = finished_pieces(Excerpts.from_scores([score, changed]))
-    before, after = (judge_plainly(rule, values, pieces, i) for i in range(2))
-    stood = score.pitch != BLANK
-    stood[voice, step] = False  # the slot itself is judged anew whatever the rule declares
-    differs = (before != after) & ~(np.isnan(before) & np.isnan(after))
-    for v, s in np.argwhere(differs[:, : score.steps] & stood):
+    voices, steps = np.arange(score.voices)[:, None], np.arange(score.steps)
+    ahead = (steps < step) | ((steps == step) & (voices < voice))  # bool (voices, steps): sites that the slot comes after
+    too_far = (steps > last + rule.span) & ~ahead
+    hidden = ((voices < voice) if rule.sees else (voices != voice)) & (rule.sees < ALL) & ~ahead
+    stood = (score.pitch != BLANK) & (changed.pitch != BLANK)
+    after = judge_plainly(rule, values, finished_pieces(Excerpts.from_scores([changed])), 0, ahead | too_far | hidden)
+    before = before[:, : score.steps]
+    differs = (before != after) & ~(np.isnan(before) & np.isnan(after)) & stood
+    for v, s in np.argwhere(differs & (ahead | too_far | hidden)).tolist():
         where = f"rule {rule.name}: a change at voice {voice}, step {step} changes what it says of voice {v}, step {s}"
-        ahead = s < step or (s == step and v < voice)
-        if ahead:
+        if ahead[v, s]:
             raise AssertionError(f"{where}: a rule may look only at earlier steps, and at lower-numbered voices of its own step")
-        if s > last + rule.span:
-            raise AssertionError(
-                f"{where}: span={rule.span} is too narrow: declare span={s - last} or more, or None for any distance"
-            )
-        hidden = ("own" if v != voice else "") if rule.sees == 0 else ("lower" if rule.sees == 1 and v < voice else "")
-        wider = "lower" if v > voice and hidden == "own" else "all"
-        if hidden:
-            raise AssertionError(f"{where}: sees={hidden!r} is too narrow: declare sees={wider!r}")
+        if too_far[v, s]:
+            wider = f"declare span={s - last} or more, or None for any distance"
+            raise AssertionError(f"{where}: span={rule.span} is too narrow: {wider}")
+        declared, wider = ("lower", "all") if rule.sees else ("own", "lower" if v > voice else "all")
+        raise AssertionError(f"{where}: sees={declared!r} is too narrow: declare sees={wider!r}")
 
 
 def _edited(score: Score, voice: int, step: int, draws: np.random.Generator) -> tuple[Score, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -18,12 +19,14 @@ if TYPE_CHECKING:
 _INEXACT = {"exp", "expm1", "exp2", "log", "log1p", "log2", "log10", "pow", "power", "sin", "cos", "tan", "tanh", "sinh", "cosh"}
 
 
+@functools.cache
 def uncompiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function with every compiled function that it reaches replaced by the Python that was compiled."""
     made: Callable[..., Any] = _plain(function, {})
     return made
 
 
+@functools.cache
 def is_exact(function: Callable[..., Any]) -> bool:
     """Whether the function and all that it reaches keep to arithmetic that is the same everywhere, bit for bit."""
     reached: dict[int, Any] = {}
@@ -58,8 +61,8 @@ class _Module:
         return _plain(getattr(self._module, name), self._known)
 
 
-def judge_plainly(rule: Rule, values: tuple[float, ...], pieces: Pieces, row: int) -> np.ndarray:
-    """float64 (voices, steps): what the uncompiled rule says of every written site of a piece.
+def judge_plainly(rule: Rule, values: tuple[float, ...], pieces: Pieces, row: int, sites: np.ndarray | None = None) -> np.ndarray:
+    """float64 (voices, steps): what the uncompiled rule says of the written sites of a piece, or of some, bool (voices, steps).
 
     Raises AssertionError where it reads outside the piece or fails, naming the site.
     """
@@ -67,16 +70,16 @@ def judge_plainly(rule: Rule, values: tuple[float, ...], pieces: Pieces, row: in
 
     judge, parameters = uncompiled(rule.function), dict(zip(rule.parameters, values, strict=True))
     piece = checked_view(pieces, row)
-    found = np.zeros(pieces.pitch.shape[1:])
+    stands = pieces.pitch[row] != BLANK
+    found = np.zeros(stands.shape)
     with np.errstate(all="ignore"):
-        for voice, step in np.argwhere(pieces.pitch[row] != BLANK):
+        for voice, step in np.argwhere(stands if sites is None else stands & sites).tolist():
+            where = f"at voice {voice}, step {step}"
             try:
-                found[voice, step] = judge(piece, int(voice), int(step), **parameters)
+                found[voice, step] = judge(piece, voice, step, **parameters)
             except IndexError as error:
-                raise AssertionError(
-                    f"rule {rule.name} reads outside the piece at voice {voice}, step {step}: {error}"
-                ) from error
+                raise AssertionError(f"rule {rule.name} reads outside the piece {where}: {error}") from error
             except Exception as error:
-                text = f"rule {rule.name} fails uncompiled at voice {voice}, step {step}: {type(error).__name__}: {error}"
+                text = f"rule {rule.name} fails uncompiled {where}: {type(error).__name__}: {error}"
                 raise AssertionError(text) from error
     return found
