@@ -111,16 +111,17 @@ def _batches_of(pieces: int, effort: Effort) -> list[dict[str, Any]]:
         name = str(fields)
         what[name], candidates[name] = {"pieces": pieces, **fields}, Candidate(player, pieces)
 
-    for threads in sorted({1, cores()}) if pieces >= WORTH_THREADS else [1]:
-        if threads == 1:
-            enter(players.cart_poles(pieces), environment="CartPoleVectorEnv", threads=1)
+    threads_tried = sorted({1, cores()}) if pieces >= WORTH_THREADS else [1]
+    enter(players.cart_poles(pieces), environment="CartPoleVectorEnv", threads=1)
+    for threads in threads_tried:
         pool = players.pooled_cart_poles(pieces, threads)
         if pool is not None:
             enter(pool, environment="EnvPool CartPole-v1", threads=threads)
-        for reward, observation, kind in product(REWARDS, OBSERVATIONS, ACTIONS):
-            player = players.composing(pieces, REWARDS[reward], observation, actions[kind], threads=threads)
+    for reward, observation, kind in product(REWARDS, OBSERVATIONS, ACTIONS):
+        player = players.composing(pieces, REWARDS[reward], observation, actions[kind])
+        for threads in threads_tried:
             fields = {"reward": reward, "observation": observation, "actions": kind}
-            enter(player, environment="musicgym", threads=threads, **fields)
+            enter(player.on(threads), environment="musicgym", threads=threads, **fields)
     timings = side_by_side(candidates, rounds=effort.rounds, seconds=effort.seconds)
     return [{**what[name], **_rate(timing), **_ratios(what[name], timing, what, timings)} for name, timing in timings.items()]
 
@@ -212,8 +213,8 @@ def corpora(effort: Effort, note: Note) -> dict[str, Any]:
     """Milliseconds to load each collection that comes with music21, once built."""
     from musicgym import corpus
 
-    def loading(name: str) -> Callable[[int], None]:
-        return lambda times: [corpus.load(name) for _ in range(times)] and None
+    def loading(name: str) -> Callable[[int], object]:
+        return lambda times: [corpus.load(name) for _ in range(times)]
 
     names = [name for name in corpus.names() if name != "essen"]  # that one is built on request alone
     timings = side_by_side({name: Candidate(loading(name)) for name in names}, rounds=effort.rounds, seconds=effort.seconds)

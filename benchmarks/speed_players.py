@@ -24,27 +24,33 @@ class Player:
         step: takes an array (N,).
         actions: (steps, N).
         threads: set before every turn, as it holds for the whole process.
+        at: the first step of `actions` that is played.
     """
 
-    def __init__(self, step: Callable[[np.ndarray], Any], actions: np.ndarray, threads: int = 1) -> None:
+    def __init__(self, step: Callable[[np.ndarray], Any], actions: np.ndarray, *, threads: int = 1, at: int = 0) -> None:
         self.step = step
         self.actions = list(actions)
         self.threads = threads
-        self.at = 0
+        self.clock = [at]  # a list, so that players of one environment share it
 
     def __call__(self, times: int) -> None:
         musicgym.set_threads(self.threads)
-        actions, step = self.actions, self.step
-        for at in range(self.at, self.at + times):
+        actions, step, begun = self.actions, self.step, self.clock[0]
+        for at in range(begun, begun + times):
             step(actions[at % len(actions)])
-        self.at = (self.at + times) % len(actions)
+        self.clock[0] = (begun + times) % len(actions)
+
+    def on(self, threads: int) -> Player:
+        """A player of the same environment on so many threads."""
+        made = Player(self.step, np.empty(0), threads=threads)
+        made.actions, made.clock = self.actions, self.clock
+        return made
 
 
 def composing(
     pieces: int, reward: str, observation: str, actions: np.ndarray, *, length: int = LENGTH, threads: int = 1
 ) -> Player:
     """A batch of melodies, piece i begun i steps after the first, so that every step ends some."""
-    musicgym.set_threads(threads)
     env = gym.make_vec("musicgym/Melody-v0", num_envs=pieces, reward=reward, observation=observation, length=length)
     env.reset(seed=1)
     place = np.arange(pieces) % length
@@ -53,9 +59,7 @@ def composing(
         late = place == (step + 1) % length
         if late.any():
             env.reset(options={"reset_mask": late})
-    player = Player(env.step, actions, threads)
-    player.at = length % len(actions)
-    return player
+    return Player(env.step, actions, at=length % len(actions))
 
 
 def uniform_actions(pieces: int, codes: int = HIGH - LOW + 1 + FIRST_PITCH) -> np.ndarray:
@@ -117,7 +121,7 @@ def pooled_cart_poles(pieces: int, threads: int) -> Player | None:
         warnings.simplefilter("ignore")  # of the bounds of its spaces
         env = envpool.make("CartPole-v1", env_type="gymnasium", num_envs=pieces, num_threads=threads, seed=1)
         env.reset()
-    return Player(env.step, uniform_actions(pieces, 2).astype(np.int32), threads)
+    return Player(env.step, uniform_actions(pieces, 2).astype(np.int32), threads=threads)
 
 
 class Single:

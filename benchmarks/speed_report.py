@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 
@@ -22,9 +22,9 @@ def report(found: dict[str, Any]) -> str:
     loads = " and ".join(f"{load:.1f}" for load in machine["load_average"])
     computer = f"{machine['processor']}, {machine['cores']} cores, load {loads} at the beginning and the end"
     parts = [f"{computer}\nPython {machine['python']}, {versions}"]
-    for part, tables in _TABLES.items():
+    for part, table in _TABLES.items():
         if found.get(part) is not None:
-            parts.append(tables(found[part]))
+            parts.append(table(found[part]))
     reached = [(g.what, g.goal, f"{g.found:.3g}", "yes" if g.reached else "NO") for g in goals(found)]
     if reached:
         parts.append(_table(("figure", "goal", "found", "reached"), reached))
@@ -125,7 +125,7 @@ def _learning(found: dict[str, Any]) -> str:
     return _table(("learn() of musicgym train: pieces", "steps/s", "inside the environment"), [row])
 
 
-_TABLES = {
+_TABLES: dict[str, Callable[[Any], str]] = {
     "single": _single,
     "batches": _batches,
     "slots": _slots,

@@ -63,13 +63,22 @@ def test_corpus_actions_write_the_tunes_they_come_from():
     env = player.step.__self__
     wanted = {row.tobytes() for row in codes}
     place, played = np.arange(pieces) % 32, np.zeros((pieces, 32), np.int64)
-    for time in range(player.at, player.at + 3 * 128):
+    for time in range(32, 32 + 3 * 128):
         actions = player.actions[time % 128]
         played[np.arange(pieces), (time - place) % 32] = actions
         *_, ended, _, infos = env.step(actions)
         assert not infos["illegal"].any()
-        if time >= player.at + 32:
+        if time >= 64:
             assert all(played[row].tobytes() in wanted for row in np.flatnonzero(ended))
+
+
+def test_players_of_one_environment_share_its_clock():
+    one = speed_players.composing(4, "rl_tuner.key", "tokens", speed_players.uniform_actions(4))
+    two = one.on(2)
+    one(5)
+    two(3)
+    assert one.clock == two.clock == [40]
+    assert two.step == one.step
 
 
 def test_melodies_are_whole_tunes():
