@@ -67,7 +67,7 @@ def test_sums_differences_and_multiples_pay_their_parts_in_proportion(play: Any)
 def test_brackets_are_opened_with_the_right_signs(play: Any) -> None:
     played = play(ACTIONS, A - 2 * (B - (C - 3 * A)))
     np.testing.assert_allclose(played.rewards, HIGH - 2 * (RESTS - (WIDTHS - 3 * HIGH)), atol=1e-4)
-    assert (-(-A)).fingerprint == A.fingerprint
+    assert (-1 * -A).fingerprint == A.fingerprint
 
 
 def test_the_builtin_sum_adds_rewards(play: Any) -> None:

@@ -132,15 +132,17 @@ def test_changed_parameters_and_weights_compile_nothing(play: Any) -> None:
     reward = fixed_repeat() + 2 * fixed_leap()
     scores = play(actions, reward).scores
     reward.score(scores)
-    compiled = [reward.kernels.pay_appended, reward.kernels.judge_sites]
-    before = [(id(entry), tuple(entry.signatures)) for entry in compiled]
-    assert all(len(entry.signatures) == 1 for entry in compiled)
+    before = compiled(reward)
+    assert [len(signatures) for _, signatures in before] == [1, 1]
     changed = -3 * fixed_repeat(most=2) + 0.1 * fixed_leap()
     for other in (changed, changed.set("fixed_repeat", most=7), changed.weighted(fixed_leap=0.0)):
         other.score(play(actions[:1, :9], other, low=40, high=90, key="D dorian").scores)
-        assert [
-            (id(entry), tuple(entry.signatures)) for entry in (other.kernels.pay_appended, other.kernels.judge_sites)
-        ] == before
+        assert compiled(other) == before
+
+
+def compiled(reward: Rules) -> list[tuple[int, tuple[Any, ...]]]:
+    """Which compiled functions a reward uses, and for what types of arguments they have been compiled."""
+    return [(id(entry), tuple(entry.signatures)) for entry in (reward.kernels.pay_appended, reward.kernels.judge_sites)]
 
 
 def test_a_rule_defined_anew_is_judged_anew() -> None:
