@@ -44,6 +44,15 @@ def kernel(function: F) -> F:
     return made
 
 
+def inlined(function: F) -> F:
+    """As `kernel`, put into its callers before they are compiled: the engine's own parts, which no one else calls.
+
+    Half the time to compile where functions are nested deeply, more where one is called from many places.
+    """
+    made: F = numba.njit(nogil=True, _nrt=False, inline="always")(function)
+    return made
+
+
 def small_kernel(function: F) -> F:
     """As `kernel`, for functions of a few numbers that are called from many places: not copied into each."""
     made: F = numba.njit(nogil=True, _nrt=False)(function)
@@ -148,10 +157,17 @@ def _written(name: str, text: str) -> Path | None:
             # Numba drops what it compiled from a file with another time. The name says all that the file holds, and
             # processes that start at once all write it: let them agree.
             os.utime(temporary, (_TIME, _TIME))
+        _announce(folder)
     except (OSError, ValueError) as error:
         _warn_once(folder, str(error))
         return None
     return path
+
+
+@functools.cache
+def _announce(folder: Path) -> None:
+    """Say why the first start is slow; once a process, and only where something is compiled."""
+    print(f"musicgym compiles what it needs once, into {folder}: some 20 seconds at the first start", file=sys.stderr, flush=True)
 
 
 _TIME = 946684800  # the year 2000

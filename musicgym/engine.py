@@ -7,17 +7,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from musicgym.choice import NOTE, ChordChoice, NoteChoice, StepChoice
-from musicgym.compiled import Entry, kernel
-from musicgym.handle import Handle
+from musicgym.choice import ChordChoice, NoteChoice, StepChoice
+from musicgym.compiled import Entry, inlined, kernel, small_kernel
+from musicgym.handle import Handle, handle
 from musicgym.masks import mask_row
 from musicgym.pieces import Excerpts, Pieces
 from musicgym.restarting import begin, index_events
 from musicgym.score import BLANK, NO_CHORD, KeyChange, MeterChange, Score, TempoChange
 from musicgym.task import Task
 from musicgym.threads import over_rows
-from musicgym.writing import Desk, Plan, choose, write
+from musicgym.writing import Desk, Plan, write, write_chord, write_note, write_step
 
+_REFUSED = -(1 << 40)  # more than there can be pieces in all threads' shares
 ALL_ROWS = np.empty(0, np.int64)  # for kernels: all pieces, not a list of rows
 
 
@@ -51,9 +52,10 @@ class Engine:
             raise ValueError("material: expected at least one piece, each of one step or more")
         self.plan = plan_of(task)
         self.pieces = empty_pieces(num_pieces, task, self.plan, self.material.pitch.shape[2])
-        self.handle = Handle(self.pieces)
-        self.desk = Handle(Desk(self.pieces, self.plan))
-        self._material_handle = Handle(self.material)
+        self.handle = handle(self.pieces)
+        self.desk = handle(Desk(self.pieces, self.plan))
+        self._source = handle(self.material)
+        self._choose = _CHOOSE[type(task.choice)].compiled
         self.mask_size = int(self.plan.sizes.sum())
 
     def reset(self, rows: np.ndarray, seeds: np.ndarray | None = None, material: Excerpts | None = None) -> None:
@@ -64,16 +66,16 @@ class Engine:
             seeds: uint64 (R,) or None.
             material: what these pieces start from this once; excerpts may not be longer than the engine's.
         """
-        handle = self._material_handle
+        source = self._source
         if material is not None:
             self._check_fits(material)
-            handle = Handle(material)
+            source = handle(material)
         if seeds is None:
             self.pieces.episode[rows] += 1
         else:
             self.pieces.seed[rows] = seeds
             self.pieces.episode[rows] = 0
-        _begin_rows(self.desk, handle, rows)
+        _begin_rows(self.desk, source, rows)
 
     def reset_in_turn(self) -> None:
         """Begin piece i with excerpt i of the material, which must have as many: how music is read rather than composed."""
@@ -109,7 +111,7 @@ class Engine:
         Raises:
             ValueError: a code outside its factor, naming both; nothing is written then.
         """
-        finished = int(over_rows(_choose_rows.compiled, self.num_pieces, self.desk, actions))
+        finished = int(over_rows(self._choose, self.num_pieces, self.desk, actions))
         if finished < 0:
             row, factor = np.argwhere((actions < 0) | (actions >= self.plan.sizes))[0]
             raise ValueError(
@@ -208,7 +210,7 @@ def finished_pieces(material: Excerpts) -> Pieces:
     pieces = empty_pieces(n, task, plan_of(task), steps)
     for name, array in material._asdict().items():
         getattr(pieces, name)[:] = array
-    _index_all(Handle(pieces))
+    _index_all(handle(pieces))
     return pieces
 
 
@@ -265,7 +267,7 @@ def _lay(pieces: Pieces, material: Excerpts, voice: int, step: int) -> None:
         pieces.done[n] = not _stands_after(material, n, voice, step)
 
 
-@kernel
+@inlined
 def _stands_after(material: Excerpts, n: int, voice: int, step: int) -> bool:
     """Whether anything is written in excerpt n after this slot, in the order of time."""
     for t in range(step, material.length[n]):
@@ -287,42 +289,105 @@ def _begin(pieces: Pieces, material: Excerpts, plan: Plan, rows: np.ndarray) -> 
         begin(pieces, n, material, plan)
 
 
+# The kinds of choice are compiled apart, each when it is first used: the three together take three times as long.
+
+
 @Entry
-def _choose_rows(desk_handle: Handle, actions: np.ndarray, lo: int, hi: int) -> int:
+def _choose_steps(desk_handle: Handle, actions: np.ndarray, lo: int, hi: int) -> int:
     desk = desk_handle.value
-    return _choose(desk.pieces, desk.plan, actions, lo, hi)
+    return _write_steps(desk.pieces, desk.plan, actions, lo, hi)
+
+
+@Entry
+def _choose_notes(desk_handle: Handle, actions: np.ndarray, lo: int, hi: int) -> int:
+    desk = desk_handle.value
+    return _write_notes(desk.pieces, desk.plan, actions, lo, hi)
+
+
+@Entry
+def _choose_chords(desk_handle: Handle, actions: np.ndarray, lo: int, hi: int) -> int:
+    desk = desk_handle.value
+    return _write_chords(desk.pieces, desk.plan, actions, lo, hi)
+
+
+_CHOOSE = {StepChoice: _choose_steps, NoteChoice: _choose_notes, ChordChoice: _choose_chords}
 
 
 @kernel
-def _choose(pieces: Pieces, plan: Plan, actions: np.ndarray, lo: int, hi: int) -> int:
+def _write_steps(pieces: Pieces, plan: Plan, actions: np.ndarray, lo: int, hi: int) -> int:
     """Write a choice into each piece that isn't done and move its cursor on; returns how many that finished.
 
     If any action, also of other rows, is outside its factor nothing is written, and the result is a large negative number.
     """
-    for n in range(actions.shape[0]):
-        for k in range(actions.shape[1]):
-            if actions[n, k] < 0 or actions[n, k] >= plan.sizes[k]:
-                return -(1 << 40)
+    if _any_outside(actions, plan.sizes):
+        return _REFUSED
     finished = 0
     for n in range(max(lo, 0), hi):
-        pieces.written[n] = not pieces.done[n]
-        if pieces.done[n]:
-            pieces.log_count[n] = 0
-            continue
-        if not choose(pieces, n, actions[n], plan):
-            pieces.illegal[n] += 1
-        cursor = pieces.cursor[n] + 1
-        if plan.kind == NOTE:
-            while cursor < pieces.visits[n] and _is_written(pieces, n, cursor):
-                cursor += 1  # the note has covered this slot
-        pieces.cursor[n] = cursor
-        if cursor >= pieces.visits[n]:
-            pieces.done[n] = True
-            finished += 1
+        if _opens(pieces, n):
+            voice, step = pieces.order[n, pieces.cursor[n], 0], pieces.order[n, pieces.cursor[n], 1]
+            if voice >= 0 and step >= 0:  # they are; knowing it spares the compiler the care for indices from the end
+                pieces.illegal[n] += not write_step(pieces, n, voice, step, actions[n], plan)
+            finished += _closes(pieces, n, pieces.cursor[n] + 1)
     return finished
 
 
 @kernel
+def _write_notes(pieces: Pieces, plan: Plan, actions: np.ndarray, lo: int, hi: int) -> int:
+    """As `_write_steps`; the cursor goes on past the slots that the note has covered."""
+    if _any_outside(actions, plan.sizes):
+        return _REFUSED
+    finished = 0
+    for n in range(lo, hi):
+        if _opens(pieces, n):
+            voice, step = pieces.order[n, pieces.cursor[n], 0], pieces.order[n, pieces.cursor[n], 1]
+            pieces.illegal[n] += not write_note(pieces, n, voice, step, actions[n], plan)
+            cursor = pieces.cursor[n] + 1
+            while cursor < pieces.visits[n] and _is_written(pieces, n, cursor):
+                cursor += 1
+            finished += _closes(pieces, n, cursor)
+    return finished
+
+
+@kernel
+def _write_chords(pieces: Pieces, plan: Plan, actions: np.ndarray, lo: int, hi: int) -> int:
+    """As `_write_steps`."""
+    if _any_outside(actions, plan.sizes):
+        return _REFUSED
+    finished = 0
+    for n in range(lo, hi):
+        if _opens(pieces, n):
+            voice, step = pieces.order[n, pieces.cursor[n], 0], pieces.order[n, pieces.cursor[n], 1]
+            pieces.illegal[n] += not write_chord(pieces, n, voice, step, actions[n], plan)
+            finished += _closes(pieces, n, pieces.cursor[n] + 1)
+    return finished
+
+
+@small_kernel
+def _any_outside(actions: np.ndarray, sizes: np.ndarray) -> bool:
+    for n in range(actions.shape[0]):
+        for k in range(actions.shape[1]):
+            if actions[n, k] < 0 or actions[n, k] >= sizes[k]:
+                return True
+    return False
+
+
+@inlined
+def _opens(pieces: Pieces, n: int) -> bool:
+    """Begin a choice of piece n; False if it is done and has none."""
+    pieces.written[n] = not pieces.done[n]
+    pieces.log_count[n] = 0
+    return not pieces.done[n]
+
+
+@inlined
+def _closes(pieces: Pieces, n: int, cursor: int) -> bool:
+    """End a choice of piece n; True if it was the last."""
+    pieces.cursor[n] = cursor
+    pieces.done[n] = cursor >= pieces.visits[n]
+    return pieces.done[n]
+
+
+@inlined
 def _is_written(pieces: Pieces, n: int, cursor: int) -> bool:
     return pieces.pitch[n, pieces.order[n, cursor, 0], pieces.order[n, cursor, 1]] != BLANK
 

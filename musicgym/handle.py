@@ -11,6 +11,8 @@ from typing import Any
 from numba.core import types
 from numba.experimental import structref
 
+from musicgym.compiled import Entry
+
 
 @structref.register
 class _HandleType(types.StructRef):  # type: ignore[misc]  # numba has no types
@@ -28,3 +30,9 @@ class Handle(structref.StructRefProxy):  # type: ignore[misc]  # numba has no ty
 
 
 structref.define_proxy(Handle, _HandleType, ["value"])
+
+
+@Entry
+def handle(value: Any) -> Handle:
+    """A handle on a NamedTuple of arrays and numbers. `Handle(value)` itself would compile its constructor in every process."""
+    return Handle(value)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from musicgym.choice import CHORD, FIRST_PITCH, HOLD, STEP
-from musicgym.compiled import kernel
+from musicgym.compiled import inlined
 from musicgym.pieces import Pieces
 from musicgym.writing import Plan, can_hold, room
 
 
-@kernel
+@inlined
 def mask_codes(pieces: Pieces, n: int, voice: int, step: int, low: int, size: int, plan: Plan, mask: np.ndarray) -> None:
     """Write the mask of the step codes 0..size-1 at one slot into `mask`, int8 (size,)."""
     first, last = plan.ranges[voice, 0] - low + FIRST_PITCH, plan.ranges[voice, 1] - low + FIRST_PITCH
@@ -21,7 +21,7 @@ def mask_codes(pieces: Pieces, n: int, voice: int, step: int, low: int, size: in
     mask[HOLD] = can_hold(pieces, n, voice, step)
 
 
-@kernel
+@inlined
 def mask_row(pieces: Pieces, n: int, plan: Plan, mask: np.ndarray) -> None:
     """Write the mask of piece n, int8 (sum of sizes,), its factors side by side. A finished piece's mask is all true."""
     if pieces.cursor[n] >= pieces.visits[n]:

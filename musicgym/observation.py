@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import gymnasium as gym
 import numpy as np
 
-from musicgym.compiled import Entry, kernel
+from musicgym.compiled import Entry, inlined, kernel
 from musicgym.handle import Handle
 from musicgym.masks import mask_row
 from musicgym.pieces import Excerpts, Pieces
@@ -95,7 +95,7 @@ class Observation:
         return np.empty((rows, *self._shape), np.uint8)
 
 
-@kernel
+@inlined
 def token_row(pieces: Pieces, n: int, sight: Sight, out: np.ndarray) -> None:
     """Write the tokens of piece n into `out`, an integer array (tokens,)."""
     voices, length = pieces.pitch.shape[1], pieces.length[n]
@@ -146,14 +146,14 @@ def token_row(pieces: Pieces, n: int, sight: Sight, out: np.ndarray) -> None:
             at += 1
 
 
-@kernel
+@inlined
 def slot_token(pitch: int, onset: bool, low: int) -> int:
     """The token of one visible slot."""
     event = REST_TOKEN if pitch == REST else pitch - low + FIRST_PITCH_TOKEN
     return EMPTY if pitch == BLANK else (event if onset else HOLD_TOKEN)
 
 
-@kernel
+@inlined
 def hidden(pieces: Pieces, n: int, v: int, t: int, voice: int, step: int) -> bool:
     """Whether a composer who is at (voice, step) and hears only the past cannot see slot (v, t): given and yet to sound."""
     return t >= step and pieces.given[n, v, t] and not (t == step and v < voice)
@@ -207,7 +207,7 @@ def _look_tokens(
         mask_and_sum(pieces, n, i, plan, terms, masks, sums)
 
 
-@kernel
+@inlined
 def mask_and_sum(pieces: Pieces, n: int, i: int, plan: Plan, terms: np.ndarray, masks: np.ndarray, sums: np.ndarray) -> None:
     """The part of a look that is the same for every observation."""
     if masks.shape[0]:
@@ -285,7 +285,7 @@ def _look_roll(
         mask_and_sum(pieces, n, i, plan, terms, masks, sums)
 
 
-@kernel
+@inlined
 def roll_row(pieces: Pieces, n: int, sight: Sight, out: np.ndarray) -> None:
     """Draw the piano roll of piece n into `out`, uint8 (channels, pitches, steps)."""
     voices, length = pieces.pitch.shape[1], pieces.length[n]

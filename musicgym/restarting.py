@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from musicgym.choice import CHORD
-from musicgym.compiled import kernel, small_kernel
+from musicgym.compiled import inlined, small_kernel
 from musicgym.pieces import Excerpts, Pieces
 from musicgym.score import BLANK
 from musicgym.task import RANDOM, TIME_FIRST
@@ -32,14 +32,14 @@ def draw(seed: np.uint64, episode: int, count: int, below: int) -> int:
     return np.int64((bits * np.uint64(below)) >> np.uint64(32))  # type: ignore[return-value]  # Numba's int is NumPy's
 
 
-@kernel
+@small_kernel
 def copy_row(target: np.ndarray, source: np.ndarray) -> None:
     """Copy a row over the beginning of another."""
     for i in range(source.shape[0]):
         target[i] = source[i]
 
 
-@kernel
+@inlined
 def copy_page(pieces: Pieces, n: int, material: Excerpts, m: int) -> bool:
     """Lay excerpt m on piece n, the rest of the row blank; returns whether nothing but blanks is on it."""
     width = material.pitch.shape[2]
@@ -62,7 +62,7 @@ def copy_page(pieces: Pieces, n: int, material: Excerpts, m: int) -> bool:
     return empty
 
 
-@kernel
+@inlined
 def cut_blanks(pieces: Pieces, n: int, plan: Plan, drawn: int) -> int:
     """Mark what is given and blank the rest; returns the number of random draws used so far."""
     voices, length = pieces.pitch.shape[1], pieces.length[n]
@@ -105,7 +105,7 @@ def cut_blanks(pieces: Pieces, n: int, plan: Plan, drawn: int) -> int:
     return drawn
 
 
-@kernel
+@inlined
 def set_order(pieces: Pieces, n: int, plan: Plan, drawn: int) -> None:
     """List the open slots (for chords: the first open one of each step) in the task's order, once a sweep."""
     voices, length = pieces.pitch.shape[1], pieces.length[n]
@@ -137,7 +137,7 @@ def set_order(pieces: Pieces, n: int, plan: Plan, drawn: int) -> None:
     pieces.visits[n] = count * plan.sweeps
 
 
-@kernel
+@inlined
 def index_events(pieces: Pieces, n: int) -> None:
     """Work out `start` and `previous` of a whole piece from its notes."""
     for voice in range(pieces.pitch.shape[1]):
@@ -151,7 +151,7 @@ def index_events(pieces: Pieces, n: int) -> None:
                 last_note = step
 
 
-@kernel
+@inlined
 def only_appends(pieces: Pieces, n: int, plan: Plan) -> bool:
     """Whether nothing that is given comes after the first open slot, in a task that goes forward in time."""
     if not plan.in_line:
@@ -165,7 +165,7 @@ def only_appends(pieces: Pieces, n: int, plan: Plan) -> bool:
     return True
 
 
-@kernel
+@inlined
 def begin(pieces: Pieces, n: int, material: Excerpts, plan: Plan) -> None:
     """Begin piece n anew, with the draws of its seed and episode."""
     count = material.length.shape[0]

@@ -9,12 +9,12 @@ import numpy as np
 
 from musicgym.choice import StepChoice
 from musicgym.engine import ALL_ROWS, Engine, as_material
-from musicgym.handle import Handle
+from musicgym.handle import handle
 from musicgym.observation import Observation, View
 from musicgym.pieces import Excerpts
 from musicgym.registration import registered
 from musicgym.score import BLANK, Score, parse_key
-from musicgym.task import Task
+from musicgym.task import Task, pitch_bounds
 from musicgym.threads import over_rows
 
 if TYPE_CHECKING:
@@ -63,12 +63,13 @@ class Session:
         material = None if given is None else as_material(given)
         self.engine = Engine(self.task, num_pieces, material)
         self.observation = Observation(observation, self.task, self.engine.material, window)
+        self._pitches = pitch_bounds(self.task, self.engine.material)
         self.reward = _reward_of(default if reward is None else reward)
         self.bound: BoundReward = self.reward.bind(self.task, num_pieces)
         self._edges = np.cumsum(self.engine.plan.sizes)[:-1]
         self._forbid = _forbid_of(self.task)
         self.dead = np.zeros(num_pieces, np.bool_)
-        self._view = Handle(View(self.engine.pieces, self.engine.plan, self.observation.sight))
+        self._view = handle(View(self.engine.pieces, self.engine.plan, self.observation.sight))
         self._look = self.observation.kernel.compiled
 
     @property
@@ -97,9 +98,7 @@ class Session:
             self.engine.pieces.dead_ends[dead] += 1
         return self.bound(self.engine.pieces), finished
 
-    def look(
-        self, terms: np.ndarray = NO_TERMS, observations: np.ndarray | None = None, masks: np.ndarray | None = None
-    ) -> Look:
+    def look(self, terms: np.ndarray = NO_TERMS, observations: np.ndarray | None = None, masks: np.ndarray | None = None) -> Look:
         """Observe all pieces, mask what may be chosen next and add up the terms of the last step, in one pass.
 
         Arrays are fresh, or those handed in. `dead` says where hard rules left nothing.
@@ -148,10 +147,17 @@ class Session:
         elif "prefix" in options:
             material = self._begun_by(_a_score(options, "prefix"))
         else:
-            material = self.engine.material.take(np.array([0]))
+            material = self.engine.material
         if "key" in options:
             tonic, mode = parse_key(options["key"])
             material = material._replace(tonic=np.full_like(material.tonic, tonic), mode=np.full_like(material.mode, mode))
+        sounding = material.pitch[material.pitch >= 0]
+        low, high = self._pitches
+        if sounding.min(initial=high) < low or sounding.max(initial=low) > high:
+            raise ValueError(
+                f"reset options: the score has pitches from {sounding.min()} to {sounding.max()}, but what is observed is "
+                f"{low}..{high}: transpose it, or make the environment with a wider range"
+            )
         return material
 
     def _whole(self, score: Score) -> Score:

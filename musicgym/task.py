@@ -107,7 +107,7 @@ class Task:
         drawn = bool(self.source)
         return [
             (self.voices >= 1, "voices", "1 or more"),
-            (self.length is None or 1 <= self.length, "length", "1 step or more"),
+            (self.length is None or self.length >= 1, "length", "1 step or more"),
             (self.voices * (self.length or 1) < 32768, "length", "voices * length below 32768"),
             (self.length is not None or drawn, "length", "a number of steps, as there is no source"),
             (self.meter is not None or drawn, "meter", "(beats, unit), as there is no source"),

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from musicgym.choice import CHORD, FIRST_PITCH, HOLD, NOTE, REST_BEGINS, STEP
-from musicgym.compiled import kernel
+from musicgym.choice import FIRST_PITCH, HOLD, REST_BEGINS
+from musicgym.compiled import inlined
 from musicgym.pieces import Piece, Pieces
 from musicgym.score import BLANK, REST
 
@@ -43,7 +43,7 @@ class Desk(NamedTuple):
     plan: Plan
 
 
-@kernel
+@inlined
 def view(pieces: Pieces, n: int) -> Piece:
     """Piece number n, as a rule sees it."""
     return Piece(
@@ -64,7 +64,7 @@ def view(pieces: Pieces, n: int) -> Piece:
     )
 
 
-@kernel
+@inlined
 def put(pieces: Pieces, n: int, voice: int, step: int, pitch: int, onset: bool, velocity: int) -> None:
     """Write one slot. Holds that follow it go on with what it now holds."""
     length = pieces.length[n]
@@ -92,7 +92,7 @@ def put(pieces: Pieces, n: int, voice: int, step: int, pitch: int, onset: bool, 
         after += 1
 
 
-@kernel
+@inlined
 def write(pieces: Pieces, n: int, voice: int, step: int, pitch: int, onset: bool, velocity: int) -> None:
     """Write one slot and note down what stood there."""
     k = pieces.log_count[n]
@@ -104,7 +104,7 @@ def write(pieces: Pieces, n: int, voice: int, step: int, pitch: int, onset: bool
     put(pieces, n, voice, step, pitch, onset, velocity)
 
 
-@kernel
+@inlined
 def swap_log(pieces: Pieces, n: int, backwards: bool) -> None:
     """Exchange the slots of the log with what the log holds: backwards undoes the last choice, forwards redoes it."""
     count = pieces.log_count[n]
@@ -118,13 +118,13 @@ def swap_log(pieces: Pieces, n: int, backwards: bool) -> None:
         pieces.log_velocity[n, k] = velocity
 
 
-@kernel
+@inlined
 def can_hold(pieces: Pieces, n: int, voice: int, step: int) -> bool:
     """Whether a hold at this slot has something to hold."""
     return step > 0 and pieces.pitch[n, voice, step - 1] != BLANK
 
 
-@kernel
+@inlined
 def write_code(pieces: Pieces, n: int, voice: int, step: int, code: int, low: int, plan: Plan) -> bool:
     """Write the slot that a step code asks for, repaired where it must be; True if it was as asked."""
     pitch, onset, velocity, legal = REST, True, 0, True
@@ -144,7 +144,7 @@ def write_code(pieces: Pieces, n: int, voice: int, step: int, code: int, low: in
     return legal
 
 
-@kernel
+@inlined
 def room(pieces: Pieces, n: int, voice: int, step: int) -> int:
     """Steps that a note beginning here may last: up to the next written slot or the end."""
     end = step + 1
@@ -153,7 +153,7 @@ def room(pieces: Pieces, n: int, voice: int, step: int) -> int:
     return end - step
 
 
-@kernel
+@inlined
 def write_note(pieces: Pieces, n: int, voice: int, step: int, choice: np.ndarray, plan: Plan) -> bool:
     """Write a whole note, cut where it must be; True if the mask offered it."""
     pitch = plan.pitches[choice[0]]
@@ -165,28 +165,18 @@ def write_note(pieces: Pieces, n: int, voice: int, step: int, choice: np.ndarray
     return duration == asked or choice[1] == 0
 
 
-@kernel
-def write_chord(pieces: Pieces, n: int, step: int, choice: np.ndarray, plan: Plan) -> bool:
-    """Write all voices of a step that are not given, lowest number first; True if all were as asked."""
+@inlined
+def write_chord(pieces: Pieces, n: int, first: int, step: int, choice: np.ndarray, plan: Plan) -> bool:
+    """Write all voices of a step that are not given, from the first of them up; True if all were as asked."""
     legal = True
-    for voice in range(pieces.pitch.shape[1]):
+    for voice in range(first, pieces.pitch.shape[1]):
         if not pieces.given[n, voice, step]:
             asked = write_code(pieces, n, voice, step, choice[voice], plan.ranges[voice, 0], plan)
             legal = legal and asked
     return legal
 
 
-@kernel
-def choose(pieces: Pieces, n: int, choice: np.ndarray, plan: Plan) -> bool:
-    """Write one choice at the piece's cursor, the log emptied first; True if it was legal."""
-    voice, step = pieces.order[n, pieces.cursor[n], 0], pieces.order[n, pieces.cursor[n], 1]
-    if voice < 0 or step < 0:  # never; knowing it spares the compiler the care for indices from the end
-        return False
-    pieces.log_count[n] = 0
-    if plan.kind == STEP:
-        return write_code(pieces, n, voice, step, choice[0], plan.low, plan)
-    if plan.kind == NOTE:
-        return write_note(pieces, n, voice, step, choice, plan)
-    if plan.kind == CHORD:
-        return write_chord(pieces, n, step, choice, plan)
-    return False
+@inlined
+def write_step(pieces: Pieces, n: int, voice: int, step: int, choice: np.ndarray, plan: Plan) -> bool:
+    """Write one grid step; True if it was as asked."""
+    return write_code(pieces, n, voice, step, choice[0], plan.low, plan)

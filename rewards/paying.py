@@ -126,20 +126,18 @@ def _pay_any(
 
 
 def carry_on(handle: Handle, params: np.ndarray, weights: np.ndarray, carry: np.ndarray, rows: np.ndarray) -> None:
-    """Begin the carries of these pieces anew and lead them through what stands there already."""
+    """Lead the carries of these pieces, which only ever grow at their ends, through what stands there already."""
     _carry_on(handle.value, params, carry, np.empty(weights.shape[0]), rows)
 
 
 @kernel
 def _carry_on(pieces: Pieces, params: np.ndarray, carry: np.ndarray, sums: np.ndarray, rows: np.ndarray) -> None:
     for n in rows:
-        carry[n] = 0.0
-        if pieces.append[n]:  # what is given all comes before the first slot to be chosen
-            piece = view(pieces, n)
-            for step in range(pieces.order[n, 0, 1] + 1):
-                for voice in range(pieces.pitch.shape[1]):
-                    if pieces.pitch[n, voice, step] != BLANK:
-                        judge_carried(piece, voice, step, carry[n], params, sums)
+        piece = view(pieces, n)
+        for step in range(pieces.length[n]):
+            for voice in range(pieces.pitch.shape[1]):
+                if pieces.pitch[n, voice, step] != BLANK:
+                    judge_carried(piece, voice, step, carry[n], params, sums)
 
 
 def judge_sites(handle: Handle, params: np.ndarray, weights: np.ndarray, marks: np.ndarray, totals: np.ndarray) -> None:

@@ -12,7 +12,7 @@ from musicgym.rewards.rules import Rule
 
 from musicgym.digest import digest
 from musicgym.engine import Engine, as_material, finished_pieces, lay_slots
-from musicgym.handle import Handle
+from musicgym.handle import handle
 from musicgym.pieces import Excerpts, Pieces
 from musicgym.score import BLANK
 from musicgym.task import Task
@@ -116,10 +116,10 @@ class Reward(abc.ABC):
         engine.pieces.append[((material.pitch == BLANK) & inside).any(axis=(1, 2))] = False
         bound.reset(engine.pieces, np.ones(engine.num_pieces, bool))
         sites = np.zeros((engine.num_pieces, len(bound.terms), voices, steps), np.float32)
-        handle = Handle(material)
+        read = handle(material)
         for step in range(steps):
             for voice in range(voices):
-                lay_slots(engine.handle, handle, voice, step)
+                lay_slots(engine.handle, read, voice, step)
                 sites[:, :, voice, step] = bound(engine.pieces).T
         totals = dict(zip(bound.terms, sites.sum(axis=(2, 3), dtype=np.float64).T, strict=True))
         return (totals, sites) if marks else totals
@@ -241,7 +241,7 @@ class Rules(Reward):
         n, voices, steps = pieces.pitch.shape
         sites = np.zeros((n if marks else 0, len(self.terms), voices, steps), np.float32)
         totals = np.zeros((len(self.terms), n))
-        self.kernels.judge_sites(Handle(pieces), self.params, self.weights, sites, totals)
+        self.kernels.judge_sites(handle(pieces), self.params, self.weights, sites, totals)
         named = dict(zip(self.terms, totals, strict=True))
         return (named, sites) if marks else named
 
@@ -266,7 +266,11 @@ class BoundRules(BoundReward):
         behind = mask if self._appends else np.ones_like(mask)
         self._appends = bool(pieces.append.all())
         if self._carries and self._appends:
-            self.kernels.carry_on(self._of(pieces), self.params, self.weights, self.carry, np.flatnonzero(behind))
+            rows = np.flatnonzero(behind)
+            self.carry[rows] = 0.0
+            begun = rows[(pieces.order[rows, 0] != 0).any(axis=1) | (pieces.cursor[rows] > 0)]
+            if len(begun):
+                self.kernels.carry_on(self._of(pieces), self.params, self.weights, self.carry, begun)
 
     def state(self) -> State:
         return {**super().state(), "appends": self._appends}
@@ -283,7 +287,7 @@ class BoundRules(BoundReward):
 
     def _of(self, pieces: Pieces) -> Any:
         if pieces is not self._pieces:
-            self._pieces, self._handle = pieces, Handle(pieces)
+            self._pieces, self._handle = pieces, handle(pieces)
         return self._handle
 
 
