@@ -160,6 +160,7 @@ class ComposeVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             "action_mask": self.session.split(np.ones((self.num_envs, self.session.engine.mask_size), np.int8)),
             "_action_mask": mask,
             **self._state_infos(mask),
+            "dead_end": np.zeros(self.num_envs, np.bool_),  # nothing is left to choose
         }
         infos["_final_info"] = mask
         self.session.reset(rows, None, None)
