@@ -267,6 +267,8 @@ def _check_saved(make: _Bound, plan: Plan) -> None:
         player = stepwise(env, plan, events, _Blind())
         for _ in range(4):
             next(player, None)
+        while session.engine.pieces.done.any():  # until all are in the middle
+            next(player)
         engine, bound, masks = session.engine.state(), session.bound.state(), session.masks()
         runs = []
         for _ in range(2):
