@@ -14,12 +14,20 @@ from pathlib import Path
 import pytest
 
 RULES = """
+from musicgym.compiled import Entry
 from musicgym.rewards import rule
 from cached_rules import figures, helping
 
 @rule(span=0, sees="own")
 def cached_rule(piece, voice, step):
     return helping.worth(piece.pitch[voice, step]) * figures.WEIGHT
+
+@Entry
+def cached_total(pitches):
+    total = 0.0
+    for pitch in pitches:
+        total += helping.worth(pitch) * figures.WEIGHT
+    return total
 """
 HELPING = """
 from musicgym.compiled import kernel
@@ -28,14 +36,19 @@ from musicgym.compiled import kernel
 def worth(pitch):
     return 1.0 if pitch == 60 else 0.0
 """
-# Prints what a piece of three C's is worth, and how many kernels came from the cache.
-SCRIPT = """
+# Each prints what three C's are worth, and how many compiled functions came from the cache.
+SCORING = """
 from cached_rules.rules import cached_rule
 from musicgym import Score
 from musicgym.score import Note
 reward = cached_rule()
 worth = reward.score([Score.from_notes([[Note(t, 1, 60, 80) for t in range(3)]])])
 print(worth["cached_rule"][0], sum(reward.kernels.judge_sites.stats.cache_hits.values()))
+"""
+CALLING = """
+import numpy as np
+from cached_rules.rules import cached_total
+print(cached_total(np.array([60, 60, 60])), sum(cached_total.compiled.stats.cache_hits.values()))
 """
 # The script, where nothing can be written beside it or below: not even by a superuser.
 LOCKED = """
@@ -57,7 +70,7 @@ def locked_mkdir(path, *args, **more):
     return make_folder(path, *args, **more)
 
 os.open, os.mkdir = locked_open, locked_mkdir
-runpy.run_path(str(folder / "script.py"))
+runpy.run_path(str(folder / "calling.py"))
 """
 
 
@@ -70,13 +83,14 @@ def project() -> Iterator[Path]:
     package.mkdir()
     for name, text in {"__init__": "", "rules": RULES, "helping": HELPING, "figures": "WEIGHT = 2.0\n"}.items():
         (package / f"{name}.py").write_text(text)
-    (folder / "script.py").write_text(SCRIPT)
+    (folder / "scoring.py").write_text(SCORING)
+    (folder / "calling.py").write_text(CALLING)
     yield folder
     shutil.rmtree(folder)
 
 
-def run(project: Path, script: str = "script.py", cache: Path | None = None, **variables: str) -> tuple[str, str]:
-    """What the script prints, and its warnings, in a new process."""
+def run(project: Path, script: str = "calling.py", cache: Path | None = None, **variables: str) -> tuple[str, str]:
+    """What a script prints, and its warnings, in a new process."""
     made = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(sys.path),
@@ -99,17 +113,17 @@ def edit(path: Path, old: str, new: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_next_process_has_the_new_value_of_what_was_edited_in_another_file(project: Path) -> None:
+@pytest.mark.parametrize("script", ["calling.py", "scoring.py"])
+def test_the_next_process_has_the_new_value_of_what_was_edited_in_another_file(project: Path, script: str) -> None:
     package = project / "cached_rules"
-    assert run(project)[0] == "6.0 0"
-    assert run(project)[0] == "6.0 1"
+    assert run(project, script)[0] == "6.0 0"
     edit(package / "helping.py", "1.0 if", "5.0 if")
-    assert run(project)[0] == "30.0 0"
+    assert run(project, script)[0] == "30.0 0"
     edit(package / "figures.py", "2.0", "3.0")
-    assert run(project)[0] == "45.0 0"
+    assert run(project, script)[0] == "45.0 0"
     edit(package / "figures.py", "3.0", "2.0")
     edit(package / "helping.py", "5.0 if", "1.0 if")
-    assert run(project)[0] == "6.0 1"
+    assert run(project, script)[0] == "6.0 1"
 
 
 @pytest.mark.slow
