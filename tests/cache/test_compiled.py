@@ -100,7 +100,7 @@ def run(project: Path, script: str = "calling.py", cache: Path | None = None, **
     }
     done = subprocess.run([sys.executable, str(project / script)], capture_output=True, text=True, env=made)
     assert done.returncode == 0, done.stderr
-    return done.stdout.strip(), done.stderr
+    return done.stdout.strip(), "".join(line for line in done.stderr.splitlines() if not line.startswith("musicgym compiles"))
 
 
 def edit(path: Path, old: str, new: str) -> None:
