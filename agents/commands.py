@@ -20,17 +20,14 @@ if TYPE_CHECKING:
     from musicgym.agents.training import Watcher
     from rich.console import Console
 
-train = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+train = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 _DEFAULT = Settings()
-_EXAMPLES = """Examples:
-
-  musicgym train                               the melody task, a minute or so, into runs/melody-1
-
-  musicgym train --seeds 5                     five agents, and intervals over them
-
+_EXAMPLES = """\b
+Examples:
+  musicgym train                 the melody task, into runs/melody-1
+  musicgym train --seeds 5       five agents, and intervals over them
+  musicgym train --resume        go on with the last run after a kill
   musicgym train --reward "rl_tuner(form='fixed') - 0.5*rl_tuner.motif"
-
-  musicgym train --resume                      go on with the last run after a kill
 """
 
 

@@ -111,13 +111,14 @@ def _judge(run: Run, parts: list[tuple[Settings, Run]], reward: rewards.Reward, 
     pieces = -(-JUDGED_PIECES // len(parts))
     masked: list[np.ndarray] = []
     free: list[np.ndarray] = []
-    illegal = 0
+    illegal, distinct = 0, list[int]()
     terms: tuple[str, ...] = ()
     for own, place in parts:
         model = load_agent(place.folder, own)
         judged = judge(model, own, pieces, masked=True, reward=reward, seed=JUDGING_SEED + own.seed)
         unmasked = judge(model, own, pieces, masked=False, reward=reward, seed=JUDGING_SEED + own.seed)
         terms, illegal = judged.terms, illegal + unmasked.illegal
+        distinct.append(judged.distinct)
         masked.append(judged.totals)
         free.append(unmasked.totals)
     samples = {AGENT_COLUMN: _sample(masked), "agent, no mask": _sample(free)}
@@ -132,6 +133,7 @@ def _judge(run: Run, parts: list[tuple[Settings, Run]], reward: rewards.Reward, 
     notes = [
         f"agent: MaskablePPO, sampled (not greedy) with the task's mask, {pieces * len(parts)} pieces, seeds {seeds}, "
         f"{settings.total_steps:,} steps each" + (", blind" if settings.blind else ""),
+        f"different pieces among an agent's {pieces}: " + ", ".join(map(str, distinct)),
         f"agent, no mask: the same, sampled from all codes; {illegal} choices had to be repaired",
         f"random: {JUDGED_PIECES} pieces each, codes drawn alike from those that the mask allows, or from all",
         tunes.note,
@@ -142,7 +144,13 @@ def _judge(run: Run, parts: list[tuple[Settings, Run]], reward: rewards.Reward, 
     ]
     with replace_file(run.folder / "table.md") as temporary:
         temporary.write_text(table.markdown(comparison, notes), encoding="utf-8")
-    details = {"notes": notes, "illegal_without_mask": illegal, "real_by_collection": tunes.by_collection}
+    details = {
+        "notes": notes,
+        "illegal_without_mask": illegal,
+        "distinct": distinct,
+        "pieces_per_agent": pieces,
+        "real_by_collection": tunes.by_collection,
+    }
     write_json(run.folder / TABLE, {**table.to_json(comparison), **details})
     return Outcome(comparison, notes)
 

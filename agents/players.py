@@ -25,6 +25,7 @@ class Judged(NamedTuple):
     totals: np.ndarray  # float64 (pieces, terms)
     scores: list[Score]  # the first `KEPT_SCORES` pieces
     illegal: int  # choices that had to be repaired, of all pieces
+    distinct: int  # how many of the pieces differ from each other, choice by choice
 
 
 def play(
@@ -55,9 +56,11 @@ def play(
     scores: dict[int, Score] = {}
     illegal = np.zeros(pieces, np.int64)
     playing = np.ones(pieces, np.bool_)
+    choices: list[np.ndarray] = []
     while playing.any():
         masks = infos["action_mask"]
         actions = choose(observations, masks if isinstance(masks, tuple) else (masks,), rng)
+        choices.append(np.where(playing, actions.reshape(pieces, -1).T, -1))  # (factors, pieces)
         observations, _, ended, _, infos = env.step(actions)
         for row, term in zip(totals, terms, strict=True):
             row[playing] += infos["reward_terms"][term][playing]
@@ -67,7 +70,8 @@ def play(
         scores.update(zip(kept, env.scores(kept), strict=True))
         playing &= ~ended
     env.close()
-    return Judged(terms, totals.T, [scores[row] for row in sorted(scores)], int(illegal.sum()))
+    distinct = len(np.unique(np.concatenate(choices), axis=1).T)
+    return Judged(terms, totals.T, [scores[row] for row in sorted(scores)], int(illegal.sum()), distinct)
 
 
 def randomly(*, masked: bool) -> Player:

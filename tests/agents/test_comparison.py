@@ -52,6 +52,14 @@ def test_played_totals_are_what_the_reward_says_of_the_finished_scores():
     np.testing.assert_allclose(judged.totals[:KEPT_SCORES], np.stack(list(found.values()), axis=1), atol=1e-3)
 
 
+def test_pieces_that_differ_are_counted():
+    def two_pieces(observations, masks, rng):
+        return np.where(np.arange(len(observations)) < 5, 10, 12)
+
+    assert play("musicgym/Melody-v0", 50, two_pieces).distinct == 2
+    assert play("musicgym/Melody-v0", 50, randomly(masked=True)).distinct == 50
+
+
 def test_masked_random_play_needs_no_repair_and_unmasked_does():
     assert play("musicgym/Melody-v0", 200, randomly(masked=True), seed=1).illegal == 0
     assert play("musicgym/Melody-v0", 200, randomly(masked=False), seed=1).illegal > 0
