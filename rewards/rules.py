@@ -98,7 +98,7 @@ class Rule:
     def __reduce__(self) -> str | tuple[Any, ...]:
         """By name where another process can import it, so that it is the same rule there; else (cloudpickle) by its functions."""
         if self.__module__ != "__main__" and getattr(sys.modules.get(self.__module__), self.name, None) is self:
-            return self.name
+            return str(self.name)
         return _remade, (self.function, self.span, self.sees, self.carry, self.carried_function)
 
     def __repr__(self) -> str:
