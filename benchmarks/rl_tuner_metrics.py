@@ -161,7 +161,8 @@ def _autocorrelation(codes: np.ndarray, length: np.ndarray, lag: int) -> np.ndar
     shared = (apart[:, lag:] * apart[:, : max(codes.shape[1] - lag, 0)]).sum(axis=1)
     alike = ((codes == codes[:, :1]) | ~inside).all(axis=1)
     spread = (apart * apart).sum(axis=1)
-    return np.divide(shared, spread, out=np.full(len(codes), np.nan), where=~alike)
+    found: np.ndarray = np.divide(shared, spread, out=np.full(len(codes), np.nan), where=~alike)
+    return found
 
 
 def _share(part: float, whole: float) -> float:
