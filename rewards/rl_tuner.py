@@ -504,7 +504,7 @@ def fixed_interval(piece, voice, step):
     if before < 0 or piece.pitch[voice, step] < 0 or not piece.onset[voice, step]:
         return 0.0
     width = abs(piece.pitch[voice, step] - piece.pitch[voice, before])
-    left = (piece.pitch[voice, before] - piece.tonic[before]) % 12
+    left = degree(code(piece, voice, before))  # of the major key with the same signature: in minor too its notes are what counts
     return INTERVALS[left, min(width, _WIDEST)]
 
 
