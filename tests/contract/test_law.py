@@ -126,7 +126,7 @@ LAW = Rules.of(
 ).weighted(parallels=-3, crowd_two_ago=0.1)
 REWARDS = {
     "rules": LAW,
-    "at the end": AtEnd(LAW) - 0.5 * LAW.only("length_of_notes"),
+    "at the end": AtEnd(LAW) - 0.5 * LAW,
     "rl_tuner, fixed": parse("rl_tuner(form='fixed')"),
     "rl_tuner, faithful": parse("rl_tuner"),
 }
