@@ -60,6 +60,8 @@ class Session:
         fields: dict[str, Any],
     ) -> None:
         self.task, default = _task_of(task, fields)
+        if isinstance(given, (list, tuple)) and all(isinstance(score, Score) for score in given):
+            given = [self._whole(score) for score in given]
         material = None if given is None else as_material(given)
         self.engine = Engine(self.task, num_pieces, material)
         self.observation = Observation(observation, self.task, self.engine.material, window)

@@ -28,7 +28,7 @@ MELODY = "musicgym/Melody-v0"
         ({"window": "8"}, r"window='8': expected 1\.\.1024"),
         ({"render_mode": "rgb"}, "render_mode='rgb': expected one of .*'rgb_array'"),
         ({"given": []}, "at least one score"),
-        ({"given": [Score.blank(2, 8)]}, "material has 2 voices, the task has 1"),
+        ({"given": [Score.blank(2, 8)]}, "given score has 2 voices: expected 1 voices"),
         ({"length": 0}, r"length=0\): expected 1 step or more"),
         ({"length": 40_000}, r"length=40000\): expected voices \* length below 32768"),
         ({"length": 2.5}, r"length=2.5\): expected a whole number"),
