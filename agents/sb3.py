@@ -139,7 +139,7 @@ class ComposeVecEnv(VecEnv):
         """A copy of all that the next step hangs on: the pieces, what rewards remember, what was paid so far."""
         session = self.batch.session
         return {
-            "pieces": session.engine.state().pieces._asdict(),
+            "pieces": session.engine.state()._asdict(),
             "reward": session.bound.state(),
             "paid": self._paid.copy(),
         }
@@ -150,13 +150,12 @@ class ComposeVecEnv(VecEnv):
         Raises:
             ValueError: the state belongs to another task or number of pieces.
         """
-        from musicgym.engine import EngineState
         from musicgym.pieces import Pieces
 
         if state["paid"].shape != self._paid.shape:
             raise ValueError(f"state of (terms, pieces) {state['paid'].shape}: expected {self._paid.shape}")
         session = self.batch.session
-        session.engine.load_state(EngineState(Pieces(**state["pieces"])))
+        session.engine.load_state(Pieces(**state["pieces"]))
         session.bound.reset(session.engine.pieces, np.ones(self.num_envs, np.bool_))
         session.bound.load_state(state["reward"])
         session.masks()  # finds dead ends of hard rules anew

@@ -39,6 +39,8 @@ class StepChoice:
 
     def __post_init__(self) -> None:
         _check_range("StepChoice", self.low, self.high)
+        object.__setattr__(self, "low", int(self.low))
+        object.__setattr__(self, "high", int(self.high))
         object.__setattr__(self, "ranges", tuple((int(a), int(b)) for a, b in self.ranges))
         for low, high in self.ranges:
             _check_range("StepChoice.ranges", low, high)

@@ -40,7 +40,10 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         ),
         "corpus": Command("musicgym.corpus.commands", "corpus", "List, build and show the collections of real tunes."),
         "bench": Command(
-            "musicgym.benchmarks.commands", "bench", "Measure: speed of the environments, quality of the rewards.", "agents"
+            "musicgym.benchmarks.commands",
+            "bench",
+            "Measure how fast the environments are, beside others in the same run.",
+            "agents",
         ),
     }
 )

@@ -75,7 +75,7 @@ class Entry:
         function = self.wrapper
         names = [n for n in function.__code__.co_names if n in function.__globals__]
         imports = f"from {function.__module__} import {', '.join(names)}\n" if names else ""
-        text = f"from numba import njit\n{imports}\n\n@njit(nogil=True, cache=CACHE)\n{_bare_source(function)}"
+        text = f"from numba import njit\n{imports}\n\n@njit(nogil=True, cache=_CACHE_)\n{_bare_source(function)}"
         module = load(function.__name__.strip("_"), text, [function, *(function.__globals__[n] for n in names)])
         made: Callable[..., Any] = getattr(module, function.__name__)
         return made
@@ -89,7 +89,7 @@ def load(name: str, text: str, reached: Iterable[Any], in_place: Mapping[str, An
 
     Args:
         name: for people who look into the folder.
-        text: the module's source; where it says CACHE stands whether Numba may cache it.
+        text: the module's source; where it says _CACHE_ stands whether Numba may cache it.
         reached: functions whose sources, with all that they reach, are hashed into the module's file name.
         in_place: names for the module's namespace; if given, the module is run in memory and not cached
             (functions of a notebook or of `__main__` cannot be imported by name in another process).
@@ -102,7 +102,7 @@ def load(name: str, text: str, reached: Iterable[Any], in_place: Mapping[str, An
     path = None if in_place is not None else _written(full_name, text)
     if path is not None:
         try:
-            module = _run(full_name, text.replace("CACHE", "True"), str(path), {})
+            module = _run(full_name, text.replace("_CACHE_", "True"), str(path), {})
         except RuntimeError as error:  # the file is there, but Numba may write neither beside it nor in its own folder
             _warn_once(path.parent, str(error))
         else:
@@ -112,7 +112,7 @@ def load(name: str, text: str, reached: Iterable[Any], in_place: Mapping[str, An
                     entry._cache = _RecoveringCache(entry.py_func)
             sys.modules[full_name] = module
             return module
-    return _run(full_name, text.replace("CACHE", "False"), f"<{full_name}>", in_place or {})
+    return _run(full_name, text.replace("_CACHE_", "False"), f"<{full_name}>", in_place or {})
 
 
 def _run(name: str, text: str, file: str, names: Mapping[str, Any]) -> types.ModuleType:
@@ -147,7 +147,7 @@ def _written(name: str, text: str) -> Path | None:
     """The module's file, holding exactly `text`; None if the cache folder can't be written to."""
     folder = cache_folder() / "kernels"
     path = folder / f"{name}.py"
-    content = text.replace("CACHE", "True").encode()
+    content = text.replace("_CACHE_", "True").encode()
     try:
         if path.is_file() and path.read_bytes() == content:
             return path
@@ -167,7 +167,9 @@ def _written(name: str, text: str) -> Path | None:
 @functools.cache
 def _announce(folder: Path) -> None:
     """Say why the first start is slow; once a process, and only where something is compiled."""
-    print(f"musicgym compiles what it needs once, into {folder}: some 20 seconds at the first start", file=sys.stderr, flush=True)
+    print(
+        f"musicgym compiles what it needs, once, into {folder}: a first start takes some 20 seconds", file=sys.stderr, flush=True
+    )
 
 
 _TIME = 946684800  # the year 2000

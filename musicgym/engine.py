@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -20,12 +20,6 @@ from musicgym.writing import Desk, Plan, write, write_chord, write_note, write_s
 
 _REFUSED = -(1 << 40)  # more than there can be pieces in all threads' shares
 ALL_ROWS = np.empty(0, np.int64)  # for kernels: all pieces, not a list of rows
-
-
-class EngineState(NamedTuple):
-    """Saved rows of an engine: copies of `Pieces`' arrays."""
-
-    pieces: Pieces
 
 
 class Engine:
@@ -113,7 +107,7 @@ class Engine:
         """
         finished = int(over_rows(self._choose, self.num_pieces, self.desk, actions))
         if finished < 0:
-            row, factor = np.argwhere((actions < 0) | (actions >= self.plan.sizes))[0]
+            row, factor = np.argwhere(((actions < 0) | (actions >= self.plan.sizes)) & ~self.pieces.done[:, None])[0]
             raise ValueError(
                 f"action {actions[row, factor]} of piece {row} (factor {factor}): expected 0..{self.plan.sizes[factor] - 1}"
             )
@@ -129,16 +123,18 @@ class Engine:
         made.load_state(self.state(rows))
         return made
 
-    def state(self, rows: np.ndarray | None = None) -> EngineState:
+    def state(self, rows: np.ndarray | None = None) -> Pieces:
         """A copy of all rows, or of some."""
-        return EngineState(Pieces(*(array.copy() if rows is None else array[rows] for array in self.pieces)))
+        return Pieces(*(array.copy() if rows is None else array[rows] for array in self.pieces))
 
-    def load_state(self, state: EngineState, rows: np.ndarray | None = None) -> None:
-        """Put saved rows back, in all places or at `rows`."""
+    def load_state(self, state: Pieces, rows: np.ndarray | None = None) -> None:
+        """Put saved rows back, in all places or at `rows`. Raises ValueError for a state of other rows or another task."""
         where = slice(None) if rows is None else rows
-        for name, array, saved in zip(Pieces._fields, self.pieces, state.pieces, strict=True):
-            if saved.shape[1:] != array.shape[1:]:
-                raise ValueError(f"state's {name} has shape {saved.shape}: it belongs to another task than {array.shape}")
+        for name, array, saved in zip(Pieces._fields, self.pieces, state, strict=True):
+            expected = array[where].shape
+            if saved.shape != expected:
+                raise ValueError(f"state's {name} has shape {saved.shape}: expected {expected}, these rows of this task")
+        for array, saved in zip(self.pieces, state, strict=True):
             array[where] = saved
 
     def copy_rows(self, source: np.ndarray, target: np.ndarray) -> None:
@@ -319,7 +315,7 @@ def _write_steps(pieces: Pieces, plan: Plan, actions: np.ndarray, lo: int, hi: i
 
     If any action, also of other rows, is outside its factor nothing is written, and the result is a large negative number.
     """
-    if _any_outside(actions, plan.sizes):
+    if _any_outside(pieces.done, actions, plan.sizes):
         return _REFUSED
     finished = 0
     for n in range(max(lo, 0), hi):
@@ -334,7 +330,7 @@ def _write_steps(pieces: Pieces, plan: Plan, actions: np.ndarray, lo: int, hi: i
 @kernel
 def _write_notes(pieces: Pieces, plan: Plan, actions: np.ndarray, lo: int, hi: int) -> int:
     """As `_write_steps`; the cursor goes on past the slots that the note has covered."""
-    if _any_outside(actions, plan.sizes):
+    if _any_outside(pieces.done, actions, plan.sizes):
         return _REFUSED
     finished = 0
     for n in range(lo, hi):
@@ -351,7 +347,7 @@ def _write_notes(pieces: Pieces, plan: Plan, actions: np.ndarray, lo: int, hi: i
 @kernel
 def _write_chords(pieces: Pieces, plan: Plan, actions: np.ndarray, lo: int, hi: int) -> int:
     """As `_write_steps`."""
-    if _any_outside(actions, plan.sizes):
+    if _any_outside(pieces.done, actions, plan.sizes):
         return _REFUSED
     finished = 0
     for n in range(lo, hi):
@@ -363,10 +359,10 @@ def _write_chords(pieces: Pieces, plan: Plan, actions: np.ndarray, lo: int, hi: 
 
 
 @small_kernel
-def _any_outside(actions: np.ndarray, sizes: np.ndarray) -> bool:
+def _any_outside(done: np.ndarray, actions: np.ndarray, sizes: np.ndarray) -> bool:
     for n in range(actions.shape[0]):
         for k in range(actions.shape[1]):
-            if actions[n, k] < 0 or actions[n, k] >= sizes[k]:
+            if (actions[n, k] < 0 or actions[n, k] >= sizes[k]) and not done[n]:
                 return True
     return False
 

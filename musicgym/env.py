@@ -33,7 +33,7 @@ class ComposeEnv(gym.Env[np.ndarray, Any]):
 
     Args:
         task: a `Task` or a registered id.
-        reward: a `Reward` or an expression such as "theory + 0.5*likelihood"; None for the task's own.
+        reward: a `Reward` or an expression such as "rl_tuner - 0.5*rl_tuner.motif"; None for the task's own.
         observation: "onehot", "tokens" or "pianoroll".
         window: steps of music in the window of tokens; None for the default.
         given: what pieces start from instead of the task's own source: scores or excerpts.
@@ -75,6 +75,8 @@ class ComposeEnv(gym.Env[np.ndarray, Any]):
             seed: 0 or more.
             options: "given" (a `Score` to start from; its blanks are what is composed, or the task's own if it has
                 none), "prefix" (a `Score` to go on from), "key" (a name).
+                Tokens show what stands ahead of the cursor only where the environment was made for it: by a
+                source, or by scores in `given=`.
         """
         super().reset(seed=seed)
         if seed is None and not self._begun:
@@ -122,17 +124,26 @@ class ComposeEnv(gym.Env[np.ndarray, Any]):
         }
 
     def action_masks(self) -> np.ndarray:
-        """bool (codes of all factors,): what may be chosen next, flat, as sb3-contrib wants it."""
+        """bool (codes of all factors,): what may be chosen next, flat, as sb3-contrib wants it.
+
+        Raises RuntimeError before the first `reset`.
+        """
+        self._check_begun("action_masks()")
         masks: np.ndarray = self.session.masks()[0]
         return masks.view(np.bool_)
 
+    def _check_begun(self, what: str) -> None:
+        if not self._begun:
+            raise RuntimeError(f"{what} before the first reset(): call reset() first")
+
     @property
     def score(self) -> Score:
-        """The piece as it stands."""
+        """The piece as it stands. Raises RuntimeError before the first `reset`."""
+        self._check_begun("score")
         return self.session.engine.score(0)
 
     def render(self) -> Any:
-        """The piece as `render_mode` says; "human" prints it."""
+        """The piece as `render_mode` says; "human" prints it. Raises RuntimeError before the first `reset`."""
         if self.render_mode is None:
             gym.logger.warn(
                 "render() without a render_mode: make the environment with render_mode='ansi', 'rgb_array' or 'human'"
@@ -140,6 +151,7 @@ class ComposeEnv(gym.Env[np.ndarray, Any]):
             return None
         from musicgym.render.frame import frame
 
+        self._check_begun("render()")
         if self.render_mode == "human":
             print(frame(self.session.engine, 0, "ansi"), file=sys.stdout, flush=True)
             return None

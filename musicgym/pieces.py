@@ -95,7 +95,7 @@ def beat_steps(meter: tuple[int, int], steps_per_quarter: int) -> int:
 
 
 class Pieces(NamedTuple):
-    """N scores that are being written, N first. Kernels change these arrays in place; nothing else does.
+    """N scores that are being written, N first. The engine changes these arrays in place; nothing else should.
 
     `N` pieces of `voices` voices on `steps` steps; a *slot* is one step of one voice; `visits` is the
     number of slots in a piece's filling order.

@@ -181,20 +181,22 @@ class Session:
         return replace(score, pitch=pitch, onset=onset, velocity=velocity, spelling=None, programs=(), names=())
 
     def _begun_by(self, prefix: Score) -> Excerpts:
-        """A page of the task's material that begins with these notes."""
+        """The task's pages, beginning with these notes."""
+        if self.task.given or self.task.begin == "filled":
+            raise ValueError("reset option 'prefix' goes with blank pages: use 'given', a score of all voices, in this task")
         if prefix.steps_per_quarter != self.task.steps_per_quarter:
             grids = f"{prefix.steps_per_quarter} steps a quarter, the task has {self.task.steps_per_quarter}"
             raise ValueError(f"prefix has {grids}: they must agree")
-        page = self.engine.material.take(np.array([0]))
+        page = self.engine.material.take(np.arange(len(self.engine.material.length)))
         if prefix.voices != self.task.voices or prefix.steps >= page.pitch.shape[2]:
             raise ValueError(
                 f"prefix has {prefix.voices} voices and {prefix.steps} steps: expected {self.task.voices} voices "
                 f"and fewer than {page.pitch.shape[2]} steps"
             )
-        page.pitch[0], page.onset[0], page.velocity[0] = BLANK, False, 0
-        page.pitch[0, :, : prefix.steps] = prefix.pitch
-        page.onset[0, :, : prefix.steps] = prefix.onset
-        page.velocity[0, :, : prefix.steps] = prefix.velocity
+        page.pitch[:], page.onset[:], page.velocity[:] = BLANK, False, 0
+        page.pitch[:, :, : prefix.steps] = prefix.pitch
+        page.onset[:, :, : prefix.steps] = prefix.onset
+        page.velocity[:, :, : prefix.steps] = prefix.velocity
         return page
 
 
@@ -217,9 +219,7 @@ def _task_of(task: Task | str, fields: dict[str, Any]) -> tuple[Task, str | Rewa
         return made, entry.reward
     if not isinstance(task, Task):
         raise TypeError(f"task is a {type(task).__name__}: expected a musicgym.Task or a registered id")
-    from dataclasses import replace
-
-    return replace(task, **fields), "rl_tuner"
+    return task.changed(**fields), "rl_tuner"
 
 
 def _reward_of(reward: Reward | str) -> Reward:

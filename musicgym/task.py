@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import json
 from typing import Any, Literal
 
@@ -126,6 +127,16 @@ class Task:
             (isinstance(self.tempo, (int, float)) and self.tempo > 0, "tempo", "quarter notes a minute, above 0"),
             (len(self.programs) in (0, self.voices), "programs", "one General MIDI program for each voice"),
         ]
+
+    def changed(self, **fields: Any) -> Task:
+        """The task with other values for some fields. Raises TypeError, with the nearest names, for one that it doesn't have."""
+        names = [field.name for field in dataclasses.fields(self)]
+        for name in fields:
+            if name not in names:
+                near = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
+                hint = f"did you mean {' or '.join(near)}?" if near else f"its fields are {', '.join(names)}"
+                raise TypeError(f"a task has no {name!r}: {hint}")
+        return dataclasses.replace(self, **fields)
 
     @property
     def keys(self) -> tuple[str, ...]:

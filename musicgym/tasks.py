@@ -33,8 +33,8 @@ def melody(
 
     if not isinstance(range, (tuple, list)) or len(range) != 2:
         raise ValueError(f"range={range!r}: expected (lowest, highest), MIDI numbers")
-    choice = StepChoice(*range)
-    return Task(choice, length=length, key=key, meter=meter, steps_per_quarter=steps_per_quarter, **fields)
+    page = Task(StepChoice(*range), length=length, key=key, meter=meter, steps_per_quarter=steps_per_quarter)
+    return page.changed(**fields)
 
 
 register("musicgym/Melody-v0", melody, reward="rl_tuner")

@@ -9,7 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 _ROWS_A_THREAD = 4096  # below this a second thread costs more than it brings
-_threads = max(1, int(os.environ.get("MUSICGYM_THREADS", "1")))
+_asked = os.environ.get("MUSICGYM_THREADS", "1")
+if not _asked.isdigit() or int(_asked) < 1:
+    raise ValueError(f"MUSICGYM_THREADS={_asked!r}: expected a whole number, 1 or more")
+_threads = int(_asked)
 
 
 def set_threads(threads: int) -> None:
@@ -36,4 +39,5 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="musicgym")
 
 
-os.register_at_fork(after_in_child=_pool.cache_clear)  # a forked child has the pool but not its threads
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # a forked child has the pool but not its threads

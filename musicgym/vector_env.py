@@ -41,13 +41,13 @@ class ComposeVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     Args:
         task: a `Task` or a registered id.
         num_envs: N.
-        reward: a `Reward` or an expression such as "theory + 0.5*likelihood"; None for the task's own.
+        reward: a `Reward` or an expression such as "rl_tuner - 0.5*rl_tuner.motif"; None for the task's own.
         observation: "onehot", "tokens" or "pianoroll".
         window: steps of music in the window of tokens; None for the default.
         autoreset_mode: "same-step" (the default), "next-step" or "disabled", or an `AutoresetMode`.
         copy: fresh arrays from every call; with False observations and masks are the same buffers each time.
         given: what pieces start from instead of the task's own source: scores or excerpts.
-        render_mode: "rgb_array" or "ansi": the first pieces; None.
+        render_mode: "rgb_array" or "ansi", or None.
         fields: arguments of a registered task (`length=64`), or fields of `task` to change.
 
     Raises:
@@ -95,6 +95,8 @@ class ComposeVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             seed: piece i gets the seed + i, or its own out of a list; None, also in the list: its seed's next episode.
             options: for these pieces, this once: "given" (a `Score` to start from; its blanks are what is composed,
                 or the task's own if it has none), "prefix" (a `Score` to go on from), "key" (a name).
+                Tokens show what stands ahead of the cursor only where the environment was made for it: by a
+                source, or by scores in `given=`.
         """
         mask = None
         if isinstance(options, dict) and "reset_mask" in options:
@@ -119,8 +121,7 @@ class ComposeVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             TypeError, ValueError: actions of another type, shape or range.
             RuntimeError: before the first `reset`, or (mode DISABLED) into a finished piece.
         """
-        if not self._begun:
-            raise RuntimeError("step() before the first reset(): call reset() first")
+        self._check_begun("step()")
         session, pieces = self.session, self.session.engine.pieces
         ended: np.ndarray | None = None
         taken = self._all
@@ -218,23 +219,31 @@ class ComposeVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         return [drawn[i] if s is None and drawn else s for i, s in enumerate(given)]
 
     def action_masks(self) -> np.ndarray:
-        """bool (N, codes of all factors): what may be chosen next, flat, as sb3-contrib wants it."""
+        """bool (N, codes of all factors): what may be chosen next, flat, as sb3-contrib wants it.
+
+        Raises RuntimeError before the first `reset`.
+        """
+        self._check_begun("action_masks()")
         return self.session.masks().view(np.bool_)
 
     def scores(self, rows: Sequence[int] | np.ndarray | None = None) -> list[Score]:
-        """The pieces as they stand, all or those at `rows`."""
+        """The pieces as they stand, all or those at `rows`. Raises RuntimeError before the first `reset`."""
+        self._check_begun("scores()")
         return [self.session.engine.score(int(row)) for row in (range(self.num_envs) if rows is None else rows)]
 
     def render(self) -> Any:
-        """The first piece (at most four in "ansi") as `render_mode` says."""
+        """A tuple of N frames, one for each piece, as `render_mode` says. Raises RuntimeError before the first `reset`."""
         if self.render_mode is None:
             gym.logger.warn("render() without a render_mode: make the environment with render_mode='rgb_array' or 'ansi'")
             return None
         from musicgym.render.frame import frame
 
-        shown = range(min(self.num_envs, 4))
-        frames = [frame(self.session.engine, row, self.render_mode) for row in shown]
-        return tuple(frames)
+        self._check_begun("render()")
+        return tuple(frame(self.session.engine, row, self.render_mode) for row in range(self.num_envs))
+
+    def _check_begun(self, what: str) -> None:
+        if not self._begun:
+            raise RuntimeError(f"{what} before the first reset(): call reset() first")
 
     def close_extras(self, **kwargs: Any) -> None:
         """Nothing to close."""

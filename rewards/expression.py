@@ -1,4 +1,4 @@
-"""Rewards by name: `theory + 0.5*likelihood`, `leap_recovered(leap=7)`, `at_end(rl_tuner)`. Parsed, never evaluated."""
+"""Rewards by name: `rl_tuner - 0.5*rl_tuner.motif`, `fixed_repeat(most=3)`, `at_end(rl_tuner)`. Parsed, never evaluated."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from musicgym.rewards.reward import Reward
 from musicgym.rewards.rules import RULES
 
 Factory = Callable[..., Reward]
-# Modules whose rules and rewards are known by name without being imported by the user.
-_BUILT_IN = ("musicgym.rewards.rl_tuner",)
+# Rewards that are known without being imported by the user: name -> the module that holds a function of that name.
+_BUILT_IN = {"rl_tuner": "musicgym.rewards.rl_tuner"}
 _REWARDS: dict[str, Factory] = {}
 _LONGEST = 10_000  # characters: Python's own parser may fail on worse
 _PAID: dict[str, Callable[..., Reward]] = {"at_end": AtEnd, "potential": Potential, "clip": Clipped}
@@ -46,7 +46,7 @@ def register(name: str, factory: Factory | Reward) -> None:
 
 def names() -> list[str]:
     """All names that an expression may use."""
-    return sorted({*_built_in(), *_REWARDS, *RULES})
+    return sorted({*_built_in(), *_REWARDS, *RULES, *_PAID})
 
 
 def parse(text: str) -> Reward:
@@ -78,11 +78,7 @@ def parse(text: str) -> Reward:
 
 
 def _built_in() -> dict[str, Factory]:
-    for module in _BUILT_IN:
-        import_module(module)
-    from musicgym.rewards.rl_tuner import rl_tuner
-
-    return {"rl_tuner": rl_tuner}
+    return {name: getattr(import_module(module), name) for name, module in _BUILT_IN.items()}
 
 
 def _value(node: ast.expr, text: str) -> Reward | float:

@@ -39,7 +39,7 @@ def fuse(rules: tuple[Rule, ...]) -> types.ModuleType:
     lines.append(_judges(rules))
     body = inspect.getsource(paying).split(_MARK)[1]
     for name in _ENTRIES:
-        body = body.replace(f"\ndef {name}(", f"\n@njit(nogil=True, cache=CACHE)\ndef {name}(")
+        body = body.replace(f"\ndef {name}(", f"\n@njit(nogil=True, cache=_CACHE_)\ndef {name}(")
     lines.append(body)
     functions = [f for r in rules for f in (r.function, r.carried_function) if f is not None]
     reached = [*functions, *(getattr(paying, name) for name in _ENTRIES)]

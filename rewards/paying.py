@@ -180,7 +180,7 @@ def forbid_codes(
     Where nothing would be left the mask stays as it is and `dead`, bool (N,), is set. The log of the last choice is lost.
     """
     desk = desk_handle.value
-    _forbid_codes(desk.pieces, desk.plan, params, np.empty(weights.shape[0]), mask, dead, lo, hi)
+    _forbid_codes(desk.pieces, desk.plan, params, weights, np.empty(weights.shape[0]), mask, dead, lo, hi)
 
 
 @kernel
@@ -188,6 +188,7 @@ def _forbid_codes(
     pieces: Pieces,
     plan: Plan,
     params: np.ndarray,
+    weights: np.ndarray,
     sums: np.ndarray,
     mask: np.ndarray,
     dead: np.ndarray,
@@ -209,7 +210,7 @@ def _forbid_codes(
                 swap_log(pieces, n, True)
                 worst = 0.0
                 for r in range(sums.shape[0]):
-                    worst = min(worst, sums[r])
+                    worst = min(worst, weights[r] * sums[r])
                 if worst < 0.0:
                     mask[n, code] = 2  # to be struck
                 else:

@@ -33,7 +33,7 @@ class Rule:
     the site is blank it is not asked. A note's pitch is judged at its onset, its length where the next event
     begins or at the piece's last step. `piece` is a `musicgym.pieces.Piece`.
 
-    Calling a rule gives a reward of it alone: `leap_recovered(leap=7)`. `RULES` holds every rule by name.
+    Calling a rule gives a reward of it alone: `fixed_repeat(most=3)`. `RULES` holds every rule by name.
 
     Attributes:
         name: the function's name.

@@ -46,7 +46,7 @@ def check_reward(
     - the fingerprint is the same in a copy and, with `fresh_process`, in a new process.
 
     Args:
-        reward: a `Reward` or an expression such as "leap_recovered(leap=7) - rl_tuner.motif".
+        reward: a `Reward` or an expression such as "fixed_repeat(most=3) - rl_tuner.motif".
         task: a `Task` or a registered id; None for small tasks of every kind of choice, order, given part and edit.
         given: what pieces start from; None for the task's own source, or random music where the task needs some and has none.
         pieces: how many are played side by side, 2 or more.

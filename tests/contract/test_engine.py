@@ -247,13 +247,13 @@ def test_saved_copied_and_taken_rows_go_on_as_the_original_does(settings, data):
     finish = engine.state()
     engine.load_state(saved)
     play(engine, 3, np.random.default_rng(1))
-    for name, array in finish.pieces._asdict().items():
+    for name, array in finish._asdict().items():
         assert np.array_equal(array, getattr(engine.pieces, name)), name
     engine.load_state(saved)
     engine.load_state(row_one, np.array([2]))
     engine.copy_rows(np.array([1]), np.array([0]))
     for name, array in engine.pieces._asdict().items():
-        assert np.array_equal(array, getattr(saved.pieces, name)[[1, 1, 1]]), name
+        assert np.array_equal(array, getattr(saved, name)[[1, 1, 1]]), name
 
 
 @given(data=st.data())
@@ -280,8 +280,14 @@ def test_a_batch_writes_what_single_pieces_write(settings, data):
 
 def test_a_state_of_another_task_is_refused():
     state = Engine(Task(length=4), 2).state()
-    with pytest.raises(ValueError, match="it belongs to another task"):
+    with pytest.raises(ValueError, match="these rows of this task"):
         Engine(Task(length=5), 2).load_state(state)
+
+
+def test_a_state_of_other_rows_is_refused():
+    state = Engine(Task(length=4), 3).state(np.array([0]))
+    with pytest.raises(ValueError, match="these rows of this task"):
+        Engine(Task(length=4), 2).load_state(state)
 
 
 def melody(*pitches):

@@ -142,3 +142,13 @@ def test_a_score_in_a_dead_end_is_still_a_score():
     for code in (6, 1, 0):
         env.step(code)
     assert env.score == Score.from_notes([[(0, 2, 64, 80)]], steps=3)
+
+
+def test_a_negated_rule_forbids_what_the_rule_rewards_and_a_weight_of_nothing_forbids_nothing():
+    bare = ComposeEnv(Task(StepChoice(60, 64), length=4, forbid=("0*rising",)), reward="fixed_key").reset(seed=0)[1][
+        "action_mask"
+    ]
+    free = ComposeEnv(Task(StepChoice(60, 64), length=4), reward="fixed_key").reset(seed=0)[1]["action_mask"]
+    assert np.array_equal(bare, free)
+    negated = ComposeEnv(Task(StepChoice(60, 64), length=4, forbid=("-rising",)), reward="fixed_key")
+    assert np.array_equal(negated.reset(seed=0)[1]["action_mask"], free)  # the rule never pays more than nothing

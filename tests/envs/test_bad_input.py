@@ -266,3 +266,30 @@ def test_a_refused_reset_leaves_the_environment_usable():
     env.step(21)
     assert env.score.pitch[0, :2].tolist() == [66, 67]
     assert musicgym.task_ids()
+
+
+@pytest.mark.parametrize("ask", [lambda env: env.score, lambda env: env.render(), lambda env: env.action_masks()])
+def test_asking_a_piece_that_has_not_begun_says_to_reset(ask):
+    with pytest.raises(RuntimeError, match="before the first reset"):
+        ask(ComposeEnv(render_mode="ansi"))
+
+
+@pytest.mark.parametrize("ask", [lambda env: env.scores(), lambda env: env.render(), lambda env: env.action_masks()])
+def test_asking_pieces_that_have_not_begun_says_to_reset(ask):
+    with pytest.raises(RuntimeError, match="before the first reset"):
+        ask(ComposeVectorEnv(num_envs=2, render_mode="ansi"))
+
+
+def test_an_action_of_an_ended_piece_is_ignored_whatever_it_is():
+    env = ComposeVectorEnv(num_envs=1, length=1, autoreset_mode="next-step")
+    env.reset(seed=0)
+    assert env.step(np.array([5]))[2].all()
+    assert env.step(np.array([999]))[1] == 0
+
+
+def test_a_prefix_on_a_page_with_given_voices_is_refused():
+    task = Task(voices=2, length=4, given=(0,))
+    score = Score.from_notes([[(0, 4, 72, 80)], [(0, 4, 60, 80)]], steps=4)
+    env = ComposeEnv(task, given=[score])
+    with pytest.raises(ValueError, match="'prefix' goes with blank pages"):
+        env.reset(options={"prefix": score.excerpt(0, 2)})

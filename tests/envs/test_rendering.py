@@ -76,13 +76,13 @@ def test_nothing_is_printed_unasked(capsys):
 
 
 @pytest.mark.parametrize(("mode", "kind"), [("ansi", str), ("rgb_array", np.ndarray)])
-def test_a_batch_renders_its_first_pieces(mode, kind):
+def test_a_batch_renders_a_frame_for_each_piece(mode, kind):
     batch, single = ComposeVectorEnv(num_envs=6, render_mode=mode), ComposeEnv(render_mode=mode)
     batch.reset(seed=1)
     single.reset(seed=1)
     frames = batch.render()
     assert isinstance(frames, tuple)
-    assert len(frames) == 4
+    assert len(frames) == 6
     assert all(isinstance(frame, kind) for frame in frames)
     assert np.array_equal(frames[0], single.render())
 

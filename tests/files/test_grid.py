@@ -18,9 +18,9 @@ from musicgym.score import REST, Note, Score
 
 fractions = st.fractions(min_value=0, max_value=30, max_denominator=50)
 timed = st.lists(st.builds(TimedNote, fractions, fractions, st.integers(0, 127), st.integers(1, 127)), max_size=25)
-grid_notes = st.lists(
-    st.tuples(st.integers(0, 20), st.integers(1, 8), st.integers(40, 80)), max_size=30
-).map(lambda notes: [GridNote(*note, 80) for note in sorted(notes, key=lambda n: (n[0], -n[2], -n[1]))])
+grid_notes = st.lists(st.tuples(st.integers(0, 20), st.integers(1, 8), st.integers(40, 80)), max_size=30).map(
+    lambda notes: [GridNote(*note, 80) for note in sorted(notes, key=lambda n: (n[0], -n[2], -n[1]))]
+)
 
 
 @settings(max_examples=200, deadline=None)
