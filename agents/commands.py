@@ -45,6 +45,12 @@ def run(
     envs: Annotated[int | None, typer.Option(help=f"Pieces played side by side. [default: {_DEFAULT.n_envs}]")] = None,
     observation: Annotated[str | None, typer.Option(help="onehot, tokens or pianoroll. [default: onehot]")] = None,
     window: Annotated[int | None, typer.Option(help="Steps of music that the agent sees. [default: 16]")] = None,
+    entropy: Annotated[
+        float | None,
+        typer.Option(
+            help=f"How much variety is worth to the agent; 0.1: high returns, all pieces alike. [default: {_DEFAULT.ent_coef}]"
+        ),
+    ] = None,
     blind: Annotated[bool, typer.Option("--blind", help="Show the agent nothing: a control.")] = False,
     threads: Annotated[int | None, typer.Option(help=f"Threads of torch. [default: {_DEFAULT.threads}]")] = None,
     name: Annotated[str | None, typer.Option(help="Of the run's folder. [default: the task's name and a number]")] = None,
@@ -63,7 +69,7 @@ def run(
     began = time.monotonic()
     asked = {
         "task": task, "reward": reward, "steps": steps, "seed": seed, "seeds": seeds, "n_envs": envs, "observation": observation,
-        "window": window, "blind": blind or None, "threads": threads,
+        "window": window, "ent_coef": entropy, "blind": blind or None, "threads": threads,
     }  # fmt: skip
     asked = {field: value for field, value in asked.items() if value is not None}
     place, all_seeds = _resumed(out, name, asked) if resume else _begun(out, name, asked)
@@ -126,7 +132,7 @@ def _resumed(out: Path, name: str | None, asked: dict[str, Any]) -> tuple[Run, l
     if task is not None:
         task_id(task)  # imports the user's own
     if asked:
-        option = {"n_envs": "envs"}.get(next(iter(asked)), next(iter(asked)))
+        option = {"n_envs": "envs", "ent_coef": "entropy"}.get(next(iter(asked)), next(iter(asked)))
         raise ValueError(f"--resume goes on with a run's own settings: leave out --{option}")
     place = found_run(out, name)
     config = place.config()

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """One training run. The defaults were tuned on `musicgym/Melody-v0` with seeds 1001..1003, see ARCHITECTURE.md.
+    """One training run.
+
+    The defaults were tuned on `musicgym/Melody-v0` with seeds 1001..1003, which no reported figure uses. `ent_coef` decides
+    between high returns and many different pieces: RL Tuner's faithful reward pays a motif that is repeated to the end so well
+    that with 0.1 or less an agent ends up writing one piece over and over, for about twice the return; at 0.15 no two are alike.
 
     Args:
         task: a registered id.
@@ -52,7 +56,7 @@ class Settings:
     n_epochs: int = 4
     learning_rate: float = 1e-3
     clip_range: float = 0.2
-    ent_coef: float = 0.01
+    ent_coef: float = 0.15
     gamma: float = 0.95
     gae_lambda: float = 0.95
     net: tuple[int, ...] = (256,)
@@ -61,6 +65,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "net", tuple(self.net))
+        if not (math.isfinite(self.ent_coef) and self.ent_coef >= 0):
+            raise ValueError(f"ent_coef={self.ent_coef}: expected 0 or more")
         for name in ("steps", "n_envs", "n_steps", "batch_size", "n_epochs", "threads"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: expected 1 or more")

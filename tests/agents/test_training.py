@@ -114,7 +114,13 @@ def test_a_tree_of_arrays_numbers_and_text_comes_back(tmp_path):
 
 @pytest.mark.parametrize(
     ("field", "value", "expected"),
-    [("steps", 0, "1 or more"), ("seed", -1, "expected 0"), ("n_envs", 0, "1 or more"), ("reward_scale", 0.0, "above 0")],
+    [
+        ("steps", 0, "1 or more"),
+        ("seed", -1, "expected 0"),
+        ("n_envs", 0, "1 or more"),
+        ("reward_scale", 0.0, "above 0"),
+        ("ent_coef", -1.0, "0 or more"),
+    ],
 )
 def test_bad_settings_name_the_field(field, value, expected):
     with pytest.raises(ValueError, match=f"{field}=.*{expected}"):
