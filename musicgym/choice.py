@@ -78,6 +78,8 @@ class NoteChoice:
 
     def __post_init__(self) -> None:
         for name, low, high in (("pitches", REST, 127), ("durations", 1, 32767), ("velocities", 1, 127)):
+            if not all(isinstance(value, (int, np.integer)) for value in getattr(self, name)):
+                raise ValueError(f"NoteChoice({name}={getattr(self, name)!r}): expected whole numbers")
             values = tuple(int(value) for value in getattr(self, name))
             if not values or len(set(values)) != len(values) or not all(low <= value <= high for value in values):
                 raise ValueError(f"NoteChoice({name}={values}): expected one or more different values within {low}..{high}")
@@ -135,7 +137,7 @@ _CLASSES: dict[str, Any] = {c.__name__: c for c in (StepChoice, NoteChoice, Chor
 
 def choice_from_json(fields: dict[str, Any]) -> Choice:
     """The choice that `choice_to_json` described. Raises ValueError for an unknown class."""
-    name = fields.get("class")
+    name = fields.get("class") if isinstance(fields, dict) else fields
     if name not in _CLASSES:
         raise ValueError(f"choice class {name!r}: expected one of {', '.join(_CLASSES)}")
     made: Choice = _CLASSES[name](**{key: _tuples(value) for key, value in fields.items() if key != "class"})

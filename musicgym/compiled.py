@@ -83,6 +83,9 @@ class Entry:
     def __call__(self, *args: Any) -> Any:
         return self.compiled(*args)
 
+    def __reduce__(self) -> str:
+        return self.wrapper.__name__  # by name, as a function
+
 
 def load(name: str, text: str, reached: Iterable[Any], in_place: Mapping[str, Any] | None = None) -> types.ModuleType:
     """Import a generated module from the cache folder, written there first if it isn't there yet.

@@ -46,11 +46,22 @@ class Engine:
             raise ValueError("material: expected at least one piece, each of one step or more")
         self.plan = plan_of(task)
         self.pieces = empty_pieces(num_pieces, task, self.plan, self.material.pitch.shape[2])
+        self.mask_size = int(self.plan.sizes.sum())
+        self._take_hold()
+
+    def _take_hold(self) -> None:
+        """Make what compiled code holds the arrays by; copies and other processes do so anew."""
         self.handle = handle(self.pieces)
         self.desk = handle(Desk(self.pieces, self.plan))
         self._source = handle(self.material)
-        self._choose = _CHOOSE[type(task.choice)].compiled
-        self.mask_size = int(self.plan.sizes.sum())
+        self._choose = _CHOOSE[type(self.task.choice)].compiled
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k not in ("handle", "desk", "_source", "_choose")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._take_hold()
 
     def reset(self, rows: np.ndarray, seeds: np.ndarray | None = None, material: Excerpts | None = None) -> None:
         """Begin pieces anew, with new seeds or else with the next episode of the seeds they have.
@@ -178,7 +189,8 @@ def empty_pieces(n: int, task: Task, plan: Plan, steps: int) -> Pieces:
     """Arrays for N pieces, not begun."""
     page = Excerpts.blank(n, task.voices, steps)
     slots = page.pitch.shape
-    most_writes = {StepChoice: 1, NoteChoice: int(plan.durations.max()), ChordChoice: task.voices}[type(task.choice)]
+    longest = min(int(plan.durations.max()), steps)
+    most_writes = {StepChoice: 1, NoteChoice: longest, ChordChoice: task.voices}[type(task.choice)]
     counts = {name: np.zeros(n, np.int32) for name in ("visits", "cursor", "illegal", "dead_ends", "log_count")}
     return Pieces(
         **page._asdict(),

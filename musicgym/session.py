@@ -71,8 +71,18 @@ class Session:
         self._edges = np.cumsum(self.engine.plan.sizes)[:-1]
         self._forbid = _forbid_of(self.task)
         self.dead = np.zeros(num_pieces, np.bool_)
+        self._take_hold()
+
+    def _take_hold(self) -> None:
         self._view = handle(View(self.engine.pieces, self.engine.plan, self.observation.sight))
         self._look = self.observation.kernel.compiled
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k not in ("_view", "_look")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._take_hold()
 
     @property
     def num_pieces(self) -> int:
@@ -81,6 +91,8 @@ class Session:
 
     def reset(self, rows: np.ndarray, seeds: np.ndarray | None, options: dict[str, Any] | None) -> None:
         """Begin pieces anew; see `Engine.reset`. `options`: what they start from this once (`OPTIONS`)."""
+        if not isinstance(options, (dict, type(None))):
+            raise TypeError(f"reset options are a {type(options).__name__}: expected a dict")
         material = self._given(options or {})
         self.engine.reset(rows, seeds, material)
         mask = np.zeros(self.num_pieces, np.bool_)

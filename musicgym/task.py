@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from musicgym.choice import Choice, NoteChoice, StepChoice, choice_from_json, choice_to_json
+from musicgym.choice import Choice, ChordChoice, NoteChoice, StepChoice, choice_from_json, choice_to_json
 from musicgym.pieces import Excerpts
 from musicgym.score import Score, bar_steps, parse_key
 
@@ -96,8 +96,8 @@ class Task:
                 raise ValueError(f"Task({name}={getattr(self, name)!r}): expected {expected}")
         for key in self.keys:
             parse_key(key)
-        if self.meter is not None:
-            bar_steps(self.meter, self.steps_per_quarter)
+        if self.meter is not None and bar_steps(self.meter, self.steps_per_quarter) > 32767:
+            raise ValueError(f"Task(meter={self.meter!r}): expected a bar of at most 32,767 steps")
         self.choice.voice_ranges(self.voices)
         if (self.sweeps > 1 or self.begin == "filled") and isinstance(self.choice, NoteChoice):
             raise ValueError("Task(choice=NoteChoice(...)): edits (sweeps > 1, begin='filled') need StepChoice or ChordChoice")
@@ -113,7 +113,10 @@ class Task:
             (self.length is not None or drawn, "length", "a number of steps, as there is no source"),
             (self.meter is not None or drawn, "meter", "(beats, unit), as there is no source"),
             (self.meter is None or (len(self.meter) == 2 and all(type(n) is int for n in self.meter)), "meter", "(beats, unit)"),
-            (self.steps_per_quarter >= 1, "steps_per_quarter", "1 or more"),
+            (1 <= self.steps_per_quarter <= 960, "steps_per_quarter", "1..960"),
+            (isinstance(self.choice, (StepChoice, NoteChoice, ChordChoice)), "choice", "a StepChoice, NoteChoice or ChordChoice"),
+            (all(type(v) is int for v in self.given), "given", "voices as whole numbers"),
+            (all(type(p) is int and 0 <= p <= 127 for p in self.programs), "programs", "General MIDI programs, 0..127"),
             (len(self.keys) > 0, "key", "a key's name, or several"),
             (all(0 <= v < self.voices for v in self.given), "given", f"voices within 0..{self.voices - 1}"),
             (len(set(self.given)) < self.voices, "given", "at least one voice left to compose"),
@@ -124,7 +127,7 @@ class Task:
             (self.sweeps >= 1, "sweeps", "1 or more"),
             (self.sees in ("all", "past"), "sees", "'all' or 'past'"),
             (1 <= self.velocity <= 127, "velocity", "1..127"),
-            (isinstance(self.tempo, (int, float)) and self.tempo > 0, "tempo", "quarter notes a minute, above 0"),
+            (isinstance(self.tempo, (int, float)) and 1 <= self.tempo <= 10_000, "tempo", "quarter notes a minute, 1..10,000"),
             (len(self.programs) in (0, self.voices), "programs", "one General MIDI program for each voice"),
         ]
 
@@ -181,6 +184,8 @@ class Task:
     def from_json(cls, text: str) -> Task:
         """The task that `to_json` described. Raises ValueError for fields that a task doesn't have."""
         fields = json.loads(text)
+        if not isinstance(fields, dict):
+            raise ValueError(f"Task JSON is {text[:40]!r}: expected an object")
         names = {field.name for field in dataclasses.fields(cls)}
         if unknown := set(fields) - names:
             raise ValueError(f"Task JSON has the fields {sorted(unknown)}: expected only {sorted(names)}")

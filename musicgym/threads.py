@@ -18,8 +18,8 @@ _threads = int(_asked)
 def set_threads(threads: int) -> None:
     """Let kernels use so many threads where a batch has thousands of pieces. 1 at first, or the variable MUSICGYM_THREADS."""
     global _threads
-    if threads < 1:
-        raise ValueError(f"set_threads({threads}): expected 1 or more")
+    if type(threads) is not int or not 1 <= threads <= 1024:
+        raise ValueError(f"set_threads({threads!r}): expected a whole number, 1..1024")
     _threads = threads
 
 

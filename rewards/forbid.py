@@ -26,12 +26,12 @@ class Forbid:
         rules = add(*((parse(text), 1.0) for text in expressions))
         if not isinstance(rules, Rules):
             raise ValueError(f"forbid={tuple(expressions)}: expected rules, but {rules.name} holds something else")
-        self._kernels, self._params, self._weights = rules.kernels, rules.params, rules.weights
+        self._rules, self._params, self._weights = rules, rules.params, rules.weights
 
     def __call__(self, engine: Engine, masks: np.ndarray, dead: np.ndarray) -> None:
         """Strike what is forbidden from `masks`, int8 (N, codes); where nothing is left, set `dead` and leave the row."""
         over_rows(
-            self._kernels.forbid_codes,
+            self._rules.kernels.forbid_codes,
             engine.num_pieces,
             engine.desk,
             self._params,

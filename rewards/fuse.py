@@ -23,6 +23,8 @@ def fuse(rules: tuple[Rule, ...]) -> types.ModuleType:
     Cached in the user's cache folder under a name that hashes the sources of the rules and of all that they
     reach; rules that another process could not import by name are compiled in place.
     """
+    for rule in rules:
+        _ = rule.digest  # taken before anything is compiled, so that it tells of what is
     importable = all(_importable(rule) for rule in rules)
     lines = [_imports()]
     given: dict[str, object] = {}

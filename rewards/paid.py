@@ -102,10 +102,15 @@ class _BoundScheduled(BoundReward):
         self.parts = (inner,)
         self.weight = reward.weight
         self.steps = 0
+        self._stands = False
+
+    def read(self) -> None:
+        super().read()
+        self._stands = True
 
     def __call__(self, pieces: Pieces) -> np.ndarray:
         paid: np.ndarray = self.parts[0](pieces) * np.float32(self.weight(self.steps))
-        self.steps += 1
+        self.steps += not self._stands
         return paid
 
     def state(self) -> State:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 from musicgym.rewards.rules import Rule
 
-from musicgym.digest import digest
 from musicgym.engine import Engine, as_material, finished_pieces, lay_slots
 from musicgym.handle import handle
 from musicgym.pieces import Excerpts, Pieces
@@ -48,6 +47,11 @@ class BoundReward(abc.ABC):
         """These pieces, bool (N,), begin anew; what is given stands there already."""
         for part in self.parts:
             part.reset(pieces, mask)
+
+    def read(self) -> None:
+        """From now on finished music is read, site by site: an agent's progress has no part in it."""
+        for part in self.parts:
+            part.read()
 
     def state(self) -> State:
         """A copy of what the reward remembers."""
@@ -109,6 +113,7 @@ class Reward(abc.ABC):
         material = as_material(scores)
         engine = Engine(_reading_task(material), material.length.shape[0], Excerpts.blank_like(material))
         bound = self.bind(engine.task, engine.num_pieces)
+        bound.read()
         engine.reset_in_turn()
         voices, steps = material.pitch.shape[1:]
         inside = np.arange(steps) < material.length[:, None, None]  # (M, 1, steps)
@@ -233,7 +238,7 @@ class Rules(Reward):
 
     @property
     def description(self) -> str:
-        lines = [f"{t}: {w!r} * {r.__module__}.{r.name}{p} {digest([r.function])}" for t, r, p, w in self.entries]
+        lines = [f"{t}: {w!r} * {r.__module__}.{r.name}{p} {r.digest}" for t, r, p, w in self.entries]
         return "\n".join(lines)
 
     def score(self, scores: Sequence[Score] | Excerpts, *, marks: bool = False) -> Any:  # as the base class
@@ -252,6 +257,7 @@ class BoundRules(BoundReward):
     arrays = ("carry",)
 
     def __init__(self, reward: Rules, voices: int, num_envs: int) -> None:
+        self._reward = reward
         self.terms = reward.terms
         self.kernels, self.params, self.weights = reward.kernels, reward.params, reward.weights
         scalars = sum(entry[1].carry for entry in reward.entries)
@@ -284,6 +290,13 @@ class BoundRules(BoundReward):
         pay = self.kernels.pay_appended if self._appends else self.kernels.pay_any
         over_rows(pay, out.shape[1], self._of(pieces), self.params, self.weights, self.carry, out)
         return out
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "kernels": None, "_pieces": None, "_handle": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.kernels = self._reward.kernels
 
     def _of(self, pieces: Pieces) -> Any:
         if pieces is not self._pieces:
@@ -349,6 +362,9 @@ def add(*parts: tuple[Reward, float]) -> Reward:
         (name, rule, values, sum(weight for _, weight in owners))
         for name, ((_, rule, values), owners) in zip(names, parted.items(), strict=True)
     ]
+    for name, _, _, weight in entries:
+        if not abs(weight) <= np.finfo(np.float32).max:
+            raise ValueError(f"the weight of {name} would be {weight}: expected one that float32 can hold")
     name = " + ".join(r.name if w == 1.0 else f"{w:g}*{r.name}" for r, w in sets)
     fused = Rules(name, entries)
     others = [(r, w) for r, w in flat if not isinstance(r, Rules)]

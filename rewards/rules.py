@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import sys
 import types
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 
 from musicgym.compiled import kernel
+from musicgym.digest import digest
 from musicgym.pieces import Piece, Pieces
 
 if TYPE_CHECKING:
@@ -94,6 +96,11 @@ class Rule:
         from musicgym.rewards.reward import Rules
 
         return Rules(self.name, [(self.name, self, self.values(parameters), 1.0)])
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """Of the function and all that it reaches, as they were when the rule was first used."""
+        return digest([self.function])
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         """By name where another process can import it, so that it is the same rule there; else (cloudpickle) by its functions."""

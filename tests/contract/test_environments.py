@@ -1,7 +1,9 @@
 """Environments of tasks that nobody registered: batches are their singles, options begin where they say, the future is hidden."""
 
+import copy
 import dataclasses
 import functools
+import pickle
 
 import numpy as np
 import pytest
@@ -211,3 +213,17 @@ def test_who_sees_all_sees_the_given_part_ahead():
     two = Score.from_notes([[(0, 1, 60, 80), (3, 1, 64, 80)], []], steps=4)
     env = env_of(task, given=[one, two])
     assert not np.array_equal(env.reset(options={"given": one})[0], env.reset(options={"given": two})[0])
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
+def test_a_copied_environment_goes_on_by_itself(copied):
+    env = ComposeEnv(Task(voices=2, length=4, order="random", forbid=("fixed_key",)), reward=REWARD)
+    env.reset(seed=3)
+    env.step(14)
+    twin = copied(env)
+    here = [env.step(action)[:2] for action in (20, 5, 9)]
+    before = env.score
+    there = [twin.step(action)[:2] for action in (20, 5, 9)]
+    assert all(np.array_equal(a[0], b[0]) and a[1] == b[1] for a, b in zip(here, there, strict=True))
+    twin.step(0)
+    assert env.score == before

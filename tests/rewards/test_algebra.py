@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from musicgym.rewards import AtEnd, Normalised, Potential, Reward, rule
+from musicgym.rewards import AtEnd, Normalised, Potential, Reward, parse, rule
 
+from musicgym import Score
 from musicgym.choice import StepChoice
 from musicgym.task import Task
 from musicgym.vector_env import ComposeVectorEnv
@@ -194,3 +195,15 @@ def test_weights_terms_and_parameters_of_a_set_can_be_changed(play: Any) -> None
     np.testing.assert_allclose(play(ACTIONS, changed).rewards, (ACTIONS > 26) - 2 * RESTS + WIDTHS, atol=1e-5)
     assert isinstance(changed.only("algebra_rest"), Reward)
     np.testing.assert_allclose(play(ACTIONS, changed.only("algebra_rest")).rewards, -2 * RESTS)
+
+
+@pytest.mark.parametrize("changed", [AtEnd, lambda reward: reward.clip(-9, 9)])
+def test_a_schedule_inside_another_reward_stands_at_its_beginning_for_finished_music(changed):
+    score = Score.from_notes([[(0, 4, 61, 80), (4, 4, 61, 80)]])
+    scheduled = parse("rl_tuner.key").scheduled(lambda step: 1.0 if step == 0 else 3.0)
+    assert sum(values[0] for values in changed(scheduled).score([score]).values()) == -2
+
+
+def test_weights_that_no_reward_can_hold_are_refused():
+    with pytest.raises(ValueError, match="float32"):
+        parse("rl_tuner.key") * 1e30 * 1e30
