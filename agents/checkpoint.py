@@ -17,9 +17,10 @@ import numpy as np
 from musicgym.files.atomic import replace_file
 
 if TYPE_CHECKING:
-    from musicgym.agents.sb3 import ComposeVecEnv
     from sb3_contrib import MaskablePPO
     from stable_baselines3.common.vec_env import VecEnv, VecMonitor
+
+    from musicgym.agents.sb3 import ComposeVecEnv
 
 FORMAT = 1  # to be raised whenever what a checkpoint holds would change
 _DAMAGE = (OSError, KeyError, IndexError, EOFError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
@@ -140,8 +141,9 @@ def restore(model: MaskablePPO, state: dict[str, Any]) -> None:
 
 def _layers(model: MaskablePPO) -> tuple[VecMonitor, ComposeVecEnv]:
     """The two layers of the model's environment that have a state."""
-    from musicgym.agents.sb3 import ComposeVecEnv
     from stable_baselines3.common.vec_env import VecEnvWrapper, VecMonitor
+
+    from musicgym.agents.sb3 import ComposeVecEnv
 
     env: VecEnv | None = model.get_env()
     monitor: VecMonitor | None = None

@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
 from musicgym.agents.settings import Settings, reward_of, task_id
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from musicgym.agents.outcome import Outcome
     from musicgym.agents.runs import Run
     from musicgym.agents.training import Watcher
-    from rich.console import Console
 
 train = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 _DEFAULT = Settings()
@@ -161,8 +163,9 @@ def _report(place: Run, outcome: Outcome | None, as_json: bool, console: Console
     if outcome is None:
         console.print(f"The run in {folder} is finished: nothing to go on with. Its figures are in {folder / 'table.md'}.")
         return
-    from musicgym.agents import table
     from rich.console import Console
+
+    from musicgym.agents import table
 
     shown = Console()
     table.show(outcome.comparison, outcome.notes, shown)

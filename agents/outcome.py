@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from sb3_contrib import MaskablePPO
+
+from musicgym import rewards
 from musicgym.agents import checkpoint, table
 from musicgym.agents.comparison import Comparison, Sample, compare, real_tunes
 from musicgym.agents.keepsakes import write_pieces
@@ -17,9 +20,6 @@ from musicgym.agents.players import play, randomly
 from musicgym.agents.runs import AGENT, CHECKPOINT, TABLE, Run, part, write_json
 from musicgym.agents.settings import Settings, reward_of
 from musicgym.agents.training import SECONDS_BETWEEN_CHECKPOINTS, Watcher, judge, load_agent, train
-from sb3_contrib import MaskablePPO
-
-from musicgym import rewards
 from musicgym.files.atomic import replace_file
 from musicgym.registration import registered
 

@@ -22,9 +22,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from musicgym.agents.settings import Settings
-
 from musicgym import __version__
+from musicgym.agents.settings import Settings
 from musicgym.files.atomic import replace_file
 
 CONFIG, METRICS, CHECKPOINT, AGENT, TABLE = "config.json", "metrics.jsonl", "checkpoint.npz", "agent.zip", "table.json"

@@ -8,15 +8,16 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
-from musicgym.agents import checkpoint
-from musicgym.agents.players import Judged, play, randomly
-from musicgym.agents.sb3 import make_vec_env
-from musicgym.agents.settings import Settings
 from sb3_contrib import MaskablePPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
+
+from musicgym.agents import checkpoint
+from musicgym.agents.players import Judged, play, randomly
+from musicgym.agents.sb3 import make_vec_env
+from musicgym.agents.settings import Settings
 
 SCALING_PIECES, SCALING_SEED = 1000, 90_000  # random play that rewards are scaled by
 SECONDS_BETWEEN_CHECKPOINTS = 5.0

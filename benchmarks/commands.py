@@ -37,7 +37,6 @@ def speed(
     """
     from musicgym.benchmarks.speed import QUICK, Effort, measure
     from musicgym.benchmarks.speed_report import report
-
     from musicgym.files.atomic import replace_file
 
     try:

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from musicgym.rewards.reward import Rules
-from musicgym.rewards.rl_tuner import INTERVALS, TERMS, code, number, rl_tuner
-from musicgym.rewards.rules import Rule
 
 from musicgym.choice import StepChoice
 from musicgym.engine import Engine, as_material
 from musicgym.pieces import Excerpts
+from musicgym.rewards.reward import Rules
+from musicgym.rewards.rl_tuner import TERMS, rl_tuner
+from musicgym.rewards.rl_tuner_faithful import INTERVALS, code, number
+from musicgym.rewards.rules import Rule
 from musicgym.score import BLANK, REST, Score
 from musicgym.task import Task
 

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import gymnasium as gym
+
+import musicgym
 from musicgym.benchmarks import speed_players as players
 from musicgym.benchmarks.learning_share import learning_share
 from musicgym.benchmarks.startup import startup
 from musicgym.benchmarks.timing import Candidate, Timing, side_by_side
-
-import musicgym
 
 REWARDS = {"rl_tuner": "rl_tuner", "rl_tuner fixed": "rl_tuner(form='fixed')", "one rule": "rl_tuner.key"}
 OBSERVATIONS = ("tokens", "onehot")

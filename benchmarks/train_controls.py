@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+
 from musicgym.agents.comparison import Comparison, Sample, compare, real_tunes
 from musicgym.agents.players import play, randomly
 from musicgym.agents.runs import write_json
 from musicgym.agents.settings import Settings, reward_of
 from musicgym.agents.table import markdown
-
 from musicgym.registration import registered
 
 PIECES = 1000  # judged for each agent and for random play

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from musicgym.rewards.expression import parse
-from musicgym.rewards.reward import Rules, add
 
 from musicgym.engine import Engine
+from musicgym.rewards.expression import parse
+from musicgym.rewards.reward import Rules, add
 from musicgym.threads import over_rows
 
 

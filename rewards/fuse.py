@@ -7,10 +7,9 @@ import inspect
 import sys
 import types
 
+from musicgym.compiled import load
 from musicgym.rewards import paying
 from musicgym.rewards.rules import Rule
-
-from musicgym.compiled import load
 
 _MARK = "# From here on: copied into every generated module.\n"
 _ENTRIES = ("pay_appended", "pay_any", "carry_on", "judge_sites", "forbid_codes")

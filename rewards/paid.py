@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from musicgym.rewards.reward import BoundReward, Reward, State
 
 from musicgym.digest import digest
 from musicgym.pieces import Excerpts, Pieces
+from musicgym.rewards.reward import BoundReward, Reward, State
 from musicgym.task import Task
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@
 from __future__ import annotations
 
 import numpy as np
-from musicgym.rewards.rules import ALL, LOWER
 
 from musicgym.compiled import kernel, small_kernel
 from musicgym.handle import Handle
 from musicgym.pieces import Piece, Pieces
+from musicgym.rewards.rules import ALL, LOWER
 from musicgym.score import BLANK
 from musicgym.writing import Plan, swap_log, view, write_code
 

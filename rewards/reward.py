@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
-from musicgym.rewards.rules import Rule
 
 from musicgym.engine import Engine, as_material, finished_pieces, lay_slots
 from musicgym.handle import handle
 from musicgym.pieces import Excerpts, Pieces
+from musicgym.rewards.rules import Rule
 from musicgym.score import BLANK
 from musicgym.task import Task
 from musicgym.threads import over_rows
@@ -363,7 +363,7 @@ def add(*parts: tuple[Reward, float]) -> Reward:
         for name, ((_, rule, values), owners) in zip(names, parted.items(), strict=True)
     ]
     for name, _, _, weight in entries:
-        if not abs(weight) <= np.finfo(np.float32).max:
+        if not abs(weight) <= float(np.finfo(np.float32).max):
             raise ValueError(f"the weight of {name} would be {weight}: expected one that float32 can hold")
     name = " + ".join(r.name if w == 1.0 else f"{w:g}*{r.name}" for r, w in sets)
     fused = Rules(name, entries)

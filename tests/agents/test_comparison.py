@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+
+import musicgym
+from musicgym import Task, rewards
 from musicgym.agents.comparison import Sample, bootstrap, compare, real_tunes
 from musicgym.agents.players import KEPT_SCORES, play, randomly
 from musicgym.agents.settings import task_id
 from musicgym.agents.table import markdown
-
-import musicgym
-from musicgym import Task, rewards
 
 
 def test_intervals_are_those_of_the_normal_theory_for_many_independent_pieces():

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from musicgym.agents.sb3 import ComposeVecEnv, make_vec_env
 from sb3_contrib import MaskablePPO
 from sb3_contrib.common.maskable.utils import get_action_masks, is_masking_supported
 from stable_baselines3.common.monitor import Monitor
@@ -10,6 +9,7 @@ from stable_baselines3.common.vec_env import VecMonitor
 
 import musicgym
 from musicgym import rewards
+from musicgym.agents.sb3 import ComposeVecEnv, make_vec_env
 
 MELODY = "musicgym/Melody-v0"
 

@@ -9,13 +9,13 @@ import sys
 import time
 
 import pytest
+from sb3_contrib import MaskablePPO
+
+from musicgym import Score
 from musicgym.agents import checkpoint
 from musicgym.agents.runs import Run, found_run
 from musicgym.agents.settings import Settings
 from musicgym.agents.training import load_agent, train
-from sb3_contrib import MaskablePPO
-
-from musicgym import Score
 from musicgym.commands import main
 
 TINY = ["--steps", "600", "--envs", "4"]  # rollouts of 128 steps: 640 in all

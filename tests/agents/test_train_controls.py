@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+
 from musicgym.agents.settings import Settings
 from musicgym.benchmarks import train_controls
 from musicgym.benchmarks.train_controls import CONTROL_SEEDS, PIECES, WINDOW_SEEDS, Judgement, control_arms, verdicts

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from musicgym.agents import checkpoint
 from musicgym.agents.settings import Settings
 from musicgym.agents.training import load_agent, make_agent, measured_scale, train

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from musicgym.benchmarks.rl_tuner_metrics import counters, table
-from musicgym.rewards import parse
 
 from musicgym import Score
+from musicgym.benchmarks.rl_tuner_metrics import counters, table
 from musicgym.pieces import Excerpts
+from musicgym.rewards import parse
 from musicgym.score import Note
 from musicgym.vector_env import ComposeVectorEnv
 

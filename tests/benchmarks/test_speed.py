@@ -5,11 +5,11 @@ import sys
 
 import numpy as np
 import pytest
+
+import musicgym
 from musicgym.benchmarks import learning_share, speed, speed_players, startup, timing
 from musicgym.benchmarks.speed import PARTS, Effort, measure
 from musicgym.benchmarks.speed_report import goals, report
-
-import musicgym
 from musicgym.commands import main
 
 TINY = Effort((1, 40), rounds=2, seconds=0.001, processes=1, files=5, learn_steps=2048, empty_cache=False)

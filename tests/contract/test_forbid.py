@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from musicgym.rewards import Rules, register, rule
 
 from musicgym import ComposeEnv, ComposeVectorEnv, Score, StepChoice, Task
+from musicgym.rewards import Rules, register, rule
 from musicgym.testing import check_vector_env
 from musicgym.testing.music import random_score
 

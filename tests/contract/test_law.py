@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
-from musicgym.rewards import AtEnd, Rules, parse, rule
 
 from musicgym import BLANK, Score, StepChoice, Task
 from musicgym.compiled import kernel
 from musicgym.engine import Engine
 from musicgym.pieces import Excerpts
+from musicgym.rewards import AtEnd, Rules, parse, rule
 from musicgym.testing.episodes import play_alone
 from musicgym.testing.music import random_score
 from musicgym.testing.rule_checks import check_rules

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
-from musicgym.rewards import BoundReward, Reward, Rules, rule
 
 from musicgym import ComposeEnv, ComposeVectorEnv, StepChoice, Task
+from musicgym.rewards import BoundReward, Reward, Rules, rule
 from musicgym.testing import check_reward, check_vector_env
 
 SAME_STEP, NEXT_STEP, DISABLED = AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED

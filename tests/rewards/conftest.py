@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from musicgym.rewards import Reward, parse
 
 from musicgym import Score, Task
 from musicgym.choice import StepChoice
+from musicgym.rewards import Reward, parse
 from musicgym.vector_env import ComposeVectorEnv
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from musicgym.rewards import AtEnd, Normalised, Potential, Reward, parse, rule
 
 from musicgym import Score
 from musicgym.choice import StepChoice
+from musicgym.rewards import AtEnd, Normalised, Potential, Reward, parse, rule
 from musicgym.task import Task
 from musicgym.vector_env import ComposeVectorEnv
 

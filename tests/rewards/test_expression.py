@@ -9,9 +9,11 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from musicgym.rewards import AtEnd, Potential, Reward, names, parse, register
 from musicgym.rewards.expression import _REWARDS
-from musicgym.rewards.rl_tuner import fixed_key, fixed_leap, fixed_repeat, rl_tuner
+from musicgym.rewards.rl_tuner import rl_tuner
+from musicgym.rewards.rl_tuner_fixed import fixed_key, fixed_leap, fixed_repeat
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from musicgym.rewards import parse
 
 import musicgym  # noqa: F401  # registers the environments
+from musicgym.rewards import parse
 
 TERMS = ("key", "tonic", "repeat", "autocorr", "motif", "rep_motif", "interval", "leap", "extrema")
 IN_C = (0, 1, 2, 4, 6, 7, 9, 11, 13, 14, 16, 18, 19, 21, 23, 25, 26, 28, 30, 31, 33, 35, 37)

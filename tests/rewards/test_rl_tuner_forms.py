@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from musicgym.rewards import Rules, parse
-from musicgym.rewards.rl_tuner import rl_tuner
 
 from musicgym.engine import as_material, finished_pieces
+from musicgym.rewards import Rules, parse
+from musicgym.rewards.rl_tuner import rl_tuner
 from musicgym.score import MODES, key_name
 from musicgym.testing.uncompiled import judge_plainly
 

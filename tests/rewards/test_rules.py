@@ -15,11 +15,11 @@ from typing import Any
 import cloudpickle
 import numpy as np
 import pytest
-from musicgym.rewards import Rules, parse, rule
-from musicgym.rewards.rl_tuner import fixed_leap, fixed_repeat
-from musicgym.rewards.rules import RULES, Rule
 
 from musicgym import Score
+from musicgym.rewards import Rules, parse, rule
+from musicgym.rewards.rl_tuner_fixed import fixed_leap, fixed_repeat
+from musicgym.rewards.rules import RULES, Rule
 from musicgym.score import Note
 
 SCORE = Score.from_notes([[Note(0, 2, 60, 80), Note(2, 2, 67, 80), Note(6, 2, 64, 80)]])
@@ -247,7 +247,7 @@ def test_a_name_belongs_to_the_module_that_took_it_first() -> None:
     def fixed_leap(piece, voice, step):
         return 1.0
 
-    with pytest.raises(ValueError, match=r"'fixed_leap' is already registered by musicgym.rewards.rl_tuner"):
+    with pytest.raises(ValueError, match=r"'fixed_leap' is already registered by musicgym.rewards.rl_tuner_fixed"):
         rule(fixed_leap)
 
 
