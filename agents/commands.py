@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 train = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 _DEFAULT = Settings()
+_PIPE_WIDTH = 100  # columns, where the output is no terminal
 _EXAMPLES = """\b
 Examples:
   musicgym train                 the melody task, into runs/melody-1
@@ -46,7 +47,7 @@ def run(
     seeds: Annotated[int | None, typer.Option(help="Number of agents, each with its own seed. [default: 1]")] = None,
     envs: Annotated[int | None, typer.Option(help=f"Pieces played side by side. [default: {_DEFAULT.n_envs}]")] = None,
     observation: Annotated[str | None, typer.Option(help="onehot, tokens or pianoroll. [default: onehot]")] = None,
-    window: Annotated[int | None, typer.Option(help="Steps of music that the agent sees. [default: 16]")] = None,
+    window: Annotated[int | None, typer.Option(help="Steps of music that the agent sees. [default: 8]")] = None,
     entropy: Annotated[
         float | None,
         typer.Option(
@@ -167,7 +168,7 @@ def _report(place: Run, outcome: Outcome | None, as_json: bool, console: Console
 
     from musicgym.agents import table
 
-    shown = Console()
+    shown = Console() if sys.stdout.isatty() else Console(width=_PIPE_WIDTH)
     table.show(outcome.comparison, outcome.notes, shown)
     first = folder if len(config["seeds"]) == 1 else folder / f"seed-{config['seeds'][0]}"
     lines = [

@@ -21,7 +21,8 @@ class Settings:
 
     The defaults were tuned on `musicgym/Melody-v0` with seeds 1001..1003, which no reported figure uses. `ent_coef` decides
     between high returns and many different pieces: RL Tuner's faithful reward pays a motif that is repeated to the end so well
-    that with 0.1 or less an agent ends up writing one piece over and over, for about twice the return; at 0.15 no two are alike.
+    that with 0.12 or less an agent ends up writing one piece over and over, for about twice the return; at 0.17 no two are alike.
+    A window of 8 steps taught as much as 16 and more than 32, in two thirds and half of the time.
 
     Args:
         task: a registered id.
@@ -48,7 +49,7 @@ class Settings:
     steps: int = 500_000
     seed: int = 0
     observation: str = "onehot"
-    window: int | None = None
+    window: int | None = 8
     blind: bool = False
     n_envs: int = 64
     n_steps: int = 32
@@ -56,10 +57,10 @@ class Settings:
     n_epochs: int = 4
     learning_rate: float = 1e-3
     clip_range: float = 0.2
-    ent_coef: float = 0.15
+    ent_coef: float = 0.17
     gamma: float = 0.95
     gae_lambda: float = 0.95
-    net: tuple[int, ...] = (256,)
+    net: tuple[int, ...] = (128,)
     reward_scale: float | None = None
     threads: int = 1
 

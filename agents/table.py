@@ -47,14 +47,19 @@ def show(comparison: Comparison, notes: list[str], console: Console) -> None:
     from rich.table import Table
 
     marks = {"above": "[green]+[/]", "below": "[red]-[/]", "even": "="}
-    table = Table(title="What pieces earn, by term (± half the 95 % interval)", title_style="bold", box=box.SIMPLE_HEAD)
+    table = Table(
+        title="What pieces earn, by term (± half the 95 % interval)",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
     table.add_column("term")
     for source in comparison.means:
-        table.add_column(source, justify="right", no_wrap=True)
+        table.add_column(source, justify="right")
     for index, row in enumerate(comparison.rows):
         cells = [_short(comparison.means[s][index]) for s in comparison.means]
         marked = [
-            f"{cell} {marks[comparison.verdict(s, index)] if s in comparison.differences else ''}".rstrip()
+            f"{cell}\N{NO-BREAK SPACE}{marks[comparison.verdict(s, index)] if s in comparison.differences else ' '}"
             for cell, s in zip(cells, comparison.means, strict=True)
         ]
         table.add_row(row, *marked, style="bold" if row == "total" else "", end_section=index == len(comparison.rows) - 2)
@@ -66,8 +71,8 @@ def show(comparison: Comparison, notes: list[str], console: Console) -> None:
 
 def _short(figure: Figure) -> str:
     half = (figure.high - figure.low) / 2
-    digits = 0 if half >= 10 else 1 if half >= 1 else 2
-    return f"{figure.mean:.{digits}f} ±{half:.{digits}f}"
+    digits = 0 if half >= 10 else 1
+    return f"{figure.mean:.{digits}f} ±{half:.{digits}f}".replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _text(figure: Figure, sign: str = "") -> str:

@@ -138,7 +138,9 @@ class Task:
             if name not in names:
                 near = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
                 hint = f"did you mean {' or '.join(near)}?" if near else f"its fields are {', '.join(names)}"
-                raise TypeError(f"a task has no {name!r}: {hint}")
+                raise TypeError(
+                    f"a task got an unexpected keyword argument {name!r}: {hint}"
+                )  # Python's own words: torchrl looks for them
         return dataclasses.replace(self, **fields)
 
     @property

@@ -43,7 +43,7 @@ def test_a_function_of_arguments_makes_tasks(clean):
 
 def test_a_field_that_tasks_do_not_have_is_named(clean):
     musicgym.register("lab/Plain-v0", Task())
-    with pytest.raises(TypeError, match=r"a task has no 'lenght': did you mean length"):
+    with pytest.raises(TypeError, match=r"unexpected keyword argument 'lenght': did you mean length"):
         gym.make("lab/Plain-v0", lenght=8)
 
 
