@@ -59,7 +59,7 @@ def show(comparison: Comparison, notes: list[str], console: Console) -> None:
     for index, row in enumerate(comparison.rows):
         cells = [_short(comparison.means[s][index]) for s in comparison.means]
         marked = [
-            f"{cell}\N{NO-BREAK SPACE}{marks[comparison.verdict(s, index)] if s in comparison.differences else ' '}"
+            f"{cell}\N{NO-BREAK SPACE}{marks[comparison.verdict(s, index)]}" if s in comparison.differences else cell
             for cell, s in zip(cells, comparison.means, strict=True)
         ]
         table.add_row(row, *marked, style="bold" if row == "total" else "", end_section=index == len(comparison.rows) - 2)
