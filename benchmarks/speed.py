@@ -179,11 +179,15 @@ def slots(effort: Effort, note: Note) -> dict[str, Any]:
 
 
 def files(effort: Effort, note: Note) -> dict[str, Any]:
-    """MIDI files written in a second, to a folder and to memory; and what the folder takes where the bytes are there already."""
+    """MIDI files written in a second, to a folder and to memory; and what the folder takes where the bytes are there already.
+
+    The folder is in memory where the machine has such a one: a disk may take longer for an empty file than this for a tune.
+    """
     from musicgym.files import midi
 
     scores = players.melodies(effort.files)
-    with tempfile.TemporaryDirectory() as folder:
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         paths = [Path(folder) / f"{number}.mid" for number in range(len(scores))]
 
         def to_folder(times: int) -> None:
