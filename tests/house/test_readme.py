@@ -216,3 +216,10 @@ def test_words_are_added_to_every_command():
 def test_a_page_that_cannot_be_read_is_an_error(text, fault):
     with pytest.raises(ValueError, match=fault):
         blocks_of(text)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_that_a_page_links_to_is_there(page):
+    targets = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    missing = [t for t in targets if "://" not in t and not t.startswith("#") and not (page.parent / t.split("#")[0]).exists()]
+    assert not missing
