@@ -269,14 +269,12 @@ class BoundRules(BoundReward):
 
     def reset(self, pieces: Pieces, mask: np.ndarray) -> None:
         # Carries stand still while any piece isn't written forward in time: afterwards all have to catch up.
-        behind = mask if self._appends else np.ones_like(mask)
-        self._appends = bool(pieces.append.all())
+        rows = mask.nonzero()[0] if self._appends else np.arange(len(mask))
+        self._appends = bool(pieces.append[rows].all())
         if self._carries and self._appends:
-            rows = np.flatnonzero(behind)
             self.carry[rows] = 0.0
-            begun = rows[(pieces.order[rows, 0] != 0).any(axis=1) | (pieces.cursor[rows] > 0)]
-            if len(begun):
-                self.kernels.carry_on(self._of(pieces), self.params, self.weights, self.carry, begun)
+            if pieces.order[rows, 0].any() or pieces.cursor[rows].any():  # something stands there already
+                self.kernels.carry_on(self._of(pieces), self.params, self.weights, self.carry, rows)
 
     def state(self) -> State:
         return {**super().state(), "appends": self._appends}
