@@ -100,7 +100,7 @@ def capture(model: MaskablePPO) -> dict[str, Any]:
         "pieces": monitor.episode_count,
         "random": {
             "python": random.getstate(),
-            "numpy": np.random.get_state(),  # noqa: NPY002  # SB3 draws its minibatches from it
+            "numpy": np.random.get_state(),  # noqa: NPY002  # SB3 draws from it  # SB3 draws its minibatches from it
             "torch": torch.get_rng_state().numpy(),
         },
     }
@@ -135,7 +135,7 @@ def restore(model: MaskablePPO, state: dict[str, Any]) -> None:
     model._last_obs, model._last_episode_starts = state["observations"], state["starts"]
     version, words, gauss = state["random"]["python"]
     random.setstate((version, tuple(words), gauss))
-    np.random.set_state(tuple(state["random"]["numpy"]))  # noqa: NPY002
+    np.random.set_state(tuple(state["random"]["numpy"]))  # noqa: NPY002  # SB3 draws from it
     torch.set_rng_state(torch.from_numpy(state["random"]["torch"]))
 
 

@@ -117,7 +117,7 @@ def train(
     left = settings.total_steps - model.num_timesteps
     if left > 0:
         keeper = _Keeper(settings, folder, watcher, seconds_between_checkpoints)
-        model.learn(left, callback=keeper, log_interval=None, reset_num_timesteps=state is None)  # type: ignore[arg-type]
+        model.learn(left, callback=keeper, log_interval=None, reset_num_timesteps=state is None)  # type: ignore[arg-type]  # SB3 takes None
     return model
 
 

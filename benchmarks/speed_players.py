@@ -92,7 +92,7 @@ def melodies(count: int) -> list[Score]:
     codes = tunes()
     for step in codes[np.arange(count) % len(codes)].T:
         env.step(step)
-    scores: list[Score] = env.unwrapped.scores()  # type: ignore[attr-defined]
+    scores: list[Score] = env.unwrapped.scores()  # type: ignore[attr-defined]  # ours
     return scores
 
 

@@ -122,7 +122,7 @@ def _run(name: str, text: str, file: str, names: Mapping[str, Any]) -> types.Mod
     """A module out of a text that was made here, from the functions' own sources. What stands in the file is not run."""
     module = types.ModuleType(name)
     module.__dict__.update(names)
-    exec(compile(text, file, "exec"), module.__dict__)  # noqa: S102
+    exec(compile(text, file, "exec"), module.__dict__)  # noqa: S102  # made here, see above
     return module
 
 
@@ -134,7 +134,7 @@ class _RecoveringCache(FunctionCache):  # type: ignore[misc]  # numba has no typ
             found = super().load_overload(sig, target_context)
             # Two processes that save different signatures at once may leave one's code under the other's name.
             return found if found is None or tuple(found.signature.args) == tuple(sig) else None
-        except Exception:
+        except Exception:  # pickle raises nearly anything on spoilt bytes; compiling anew mends it
             with contextlib.suppress(OSError):
                 self.flush()
             return None

@@ -165,7 +165,7 @@ def _name(source: str | bytes | Path) -> str:
     if isinstance(source, Path):
         return source.name
     is_path = isinstance(source, str) and source.endswith(".abc") and "\n" not in source and "\0" not in source
-    return Path(source).name if is_path else ""  # type: ignore[arg-type]
+    return Path(source).name if is_path else ""  # type: ignore[arg-type]  # is_path says so
 
 
 def _same_number(a: str, b: str) -> bool:

@@ -95,7 +95,7 @@ def _check_copies(reward: Reward, fresh_process: bool) -> Reward:
     """A pickled copy. Raises AssertionError where there can be none, or where fingerprints differ."""
     try:
         copied: Reward = pickle.loads(pickle.dumps(reward))  # noqa: S301  # made here
-    except Exception as error:
+    except Exception as error:  # users' classes may raise anything; it is named
         raise AssertionError(
             f"reward {reward.name} does not pickle: {error}; its functions and classes must stand in a module, by their names"
         ) from error

@@ -79,7 +79,7 @@ def judge_plainly(rule: Rule, values: tuple[float, ...], pieces: Pieces, row: in
                 found[voice, step] = judge(piece, voice, step, **parameters)
             except IndexError as error:
                 raise AssertionError(f"rule {rule.name} reads outside the piece {where}: {error}") from error
-            except Exception as error:
+            except Exception as error:  # users' rules may raise anything; it is named
                 text = f"rule {rule.name} fails uncompiled {where}: {type(error).__name__}: {error}"
                 raise AssertionError(text) from error
     return found
