@@ -16,7 +16,7 @@ from musicgym.task import Task, pitch_bounds
 from musicgym.writing import Plan
 
 OBSERVATIONS = ("onehot", "tokens", "pianoroll")
-DEFAULT_WINDOW = 8  # taught as much as 16 and more than 32: `python -m musicgym.benchmarks.train_controls windows`
+DEFAULT_WINDOW = 8  # taught no less than 16 or 32: `python -m musicgym.benchmarks.train_controls windows`
 OUTSIDE, EMPTY, REST_TOKEN, HOLD_TOKEN, FIRST_PITCH_TOKEN = 0, 1, 2, 3, 4  # codes of a window's slots
 MOST_REMAINING, MOST_AGE, MOST_POSITION = 127, 31, 95  # longer stretches are seen as these
 _SCALE_BITS = np.array([sum(1 << degree for degree in scale) for scale in SCALES], np.int64)  # by mode
