@@ -6,7 +6,7 @@ import functools
 import inspect
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
@@ -42,10 +42,17 @@ class Rule:
         parameters: names and default values.
         span: a site is not affected by slots more than so many steps before it.
         sees: OWN voice only, own and LOWER numbers, or ALL voices.
+        within: parameter name -> lowest and highest value that makes sense; a parameter that isn't in it takes any number.
         function: the plain function: the oracle of the compiled one.
     """
 
-    def __init__(self, function: Callable[..., float], span: int | None, sees: Sees) -> None:
+    def __init__(
+        self,
+        function: Callable[..., float],
+        span: int | None,
+        sees: Sees,
+        within: Mapping[str, tuple[float, float]] | None = None,
+    ) -> None:
         self.function = function
         self.name: str = function.__name__
         self.__doc__ = function.__doc__
@@ -54,6 +61,10 @@ class Rule:
         if span is not None and span < 0:
             raise ValueError(f"rule {self.name}: span={span}: expected 0 or more steps, or None")
         self.span = _REACH if span is None else span
+        self.within = dict(within or {})
+        if unknown := sorted(set(self.within) - set(self.parameters)):
+            raise ValueError(f"rule {self.name}: within={self.within}: it has no parameter {unknown[0]!r}")
+        self._check(self.parameters)
         if sees not in _SEES:
             raise ValueError(f"rule {self.name}: sees={sees!r}: expected 'own', 'lower' or 'all'")
         self.sees = _SEES[sees]
@@ -82,14 +93,25 @@ class Rule:
         return decorate
 
     def values(self, given: dict[str, float]) -> tuple[float, ...]:
-        """Parameter values in order. Raises ValueError for a name that the rule doesn't have or a value that is no number."""
+        """Parameter values in order.
+
+        Raises:
+            ValueError: a name that the rule doesn't have, a value that is no number, or one that isn't `within` its range.
+        """
         for name, value in given.items():
             if name not in self.parameters:
                 known = ", ".join(self.parameters) or "none"
                 raise ValueError(f"rule {self.name} has no parameter {name!r}: it has {known}")
             if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not np.isfinite(value):
                 raise ValueError(f"rule {self.name}: {name}={value!r}: expected a finite number")
+        self._check(given)
         return tuple(float(v) for v in {**self.parameters, **given}.values())
+
+    def _check(self, given: Mapping[str, float]) -> None:
+        for name, value in given.items():
+            low, high = self.within.get(name, (-np.inf, np.inf))
+            if not low <= value <= high:
+                raise ValueError(f"rule {self.name}: {name}={value:g}: expected {low:g}..{high:g}")
 
     def __call__(self, **parameters: float) -> Rules:
         """A reward of this rule alone, weight 1, with these parameters."""
@@ -106,26 +128,40 @@ class Rule:
         """By name where another process can import it, so that it is the same rule there; else (cloudpickle) by its functions."""
         if self.__module__ != "__main__" and getattr(sys.modules.get(self.__module__), self.name, None) is self:
             return str(self.name)
-        return _remade, (self.function, self.span, self.sees, self.carry, self.carried_function)
+        return _remade, (self.function, self.span, self.sees, self.within, self.carry, self.carried_function)
 
     def __repr__(self) -> str:
         return f"<rule {self.name}>"
 
 
-def _remade(function: Callable[..., float], span: int, sees: int, carry: int, carried: Callable[..., float] | None) -> Rule:
+def _remade(
+    function: Callable[..., float],
+    span: int,
+    sees: int,
+    within: dict[str, tuple[float, float]],
+    carry: int,
+    carried: Callable[..., float] | None,
+) -> Rule:
     here = getattr(sys.modules.get(function.__module__), function.__name__, None)
     if isinstance(here, Rule) and here.function is function:
         return here
-    made = Rule(function, span, _SEES_NAMES[sees])
+    made = Rule(function, span, _SEES_NAMES[sees], within)
     return made if carried is None else made.carried(carry)(carried)
 
 
 @overload
 def rule(function: Callable[..., float], /) -> Rule: ...
 @overload
-def rule(*, span: int | None = None, sees: Sees = "all") -> Callable[[Callable[..., float]], Rule]: ...
 def rule(
-    function: Callable[..., float] | None = None, /, *, span: int | None = None, sees: Sees = "all"
+    *, span: int | None = None, sees: Sees = "all", within: Mapping[str, tuple[float, float]] | None = None
+) -> Callable[[Callable[..., float]], Rule]: ...
+def rule(
+    function: Callable[..., float] | None = None,
+    /,
+    *,
+    span: int | None = None,
+    sees: Sees = "all",
+    within: Mapping[str, tuple[float, float]] | None = None,
 ) -> Rule | Callable[[Callable[..., float]], Rule]:
     """Make a function a rule and register it under its name.
 
@@ -134,6 +170,7 @@ def rule(
         sees: the voices that the rule looks at: "own", "lower" (own and lower numbers) or "all".
             Narrower is faster where pieces are not written forward in time; `musicgym.testing.check_reward` finds
             what was declared too narrow.
+        within: lowest and highest value of parameters, inclusive.
 
     Raises:
         ValueError: the signature isn't `(piece, voice, step, *, parameters with number defaults)`, or another
@@ -141,7 +178,7 @@ def rule(
     """
 
     def decorate(function: Callable[..., float]) -> Rule:
-        made = Rule(function, span, sees)
+        made = Rule(function, span, sees, within)
         known = RULES.get(made.name)
         if known is not None and known.__module__ != made.__module__:
             raise ValueError(f"rule {made.name!r} is already registered by {known.__module__}: choose another name")

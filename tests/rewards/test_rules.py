@@ -277,3 +277,19 @@ def test_parameters_belong_to_one_rule() -> None:
     with pytest.raises(ValueError, match="need exactly one rule"):
         Rules.of(fixed_leap, fixed_repeat, most=3)
     assert isinstance(RULES["fixed_leap"], Rule)
+
+
+def test_a_range_for_a_parameter_that_the_rule_lacks_is_refused() -> None:
+    with pytest.raises(ValueError, match="it has no parameter 'heigth'"):
+
+        @rule(within={"heigth": (0, 1)})
+        def user_misspelt_range(piece, voice, step, *, height=1.0):
+            return 0.0
+
+
+def test_a_default_outside_its_own_range_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"height=2: expected 0\.\.1"):
+
+        @rule(within={"height": (0, 1)})
+        def user_default_too_high(piece, voice, step, *, height=2.0):
+            return 0.0
