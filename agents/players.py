@@ -58,7 +58,7 @@ def play(
     playing = np.ones(pieces, np.bool_)
     choices: list[np.ndarray] = []
     while playing.any():
-        masks = infos["action_mask"]
+        masks = env.session.split(infos["action_mask"])
         actions = choose(observations, masks if isinstance(masks, tuple) else (masks,), rng)
         choices.append(np.where(playing, actions.reshape(pieces, -1).T, -1))  # (factors, pieces)
         observations, _, ended, _, infos = env.step(actions)

@@ -141,7 +141,7 @@ class Session:
         return out
 
     def split(self, masks: np.ndarray) -> Any:
-        """Masks, int8 (..., codes), as the info shows them: as they are for `Discrete`, a tuple by factor for `MultiDiscrete`."""
+        """Masks, int8 (..., codes), as `action_space.sample(mask=...)` takes them: a tuple by factor for `MultiDiscrete`."""
         if isinstance(self.task.choice, StepChoice):
             return masks
         return tuple(np.split(masks, self._edges, axis=-1))

@@ -32,7 +32,7 @@ class ComposeVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
 
     `info` holds, each with Gymnasium's `_`-prefixed mask of the pieces that it is true of:
 
-    - "action_mask": int8 (N, codes), or a tuple by factor: what may be chosen next.
+    - "action_mask": int8 (N, codes), of several factors side by side: what may be chosen next.
     - "reward_terms": name -> float32 (N,), of the transition just taken (not where a piece began anew instead).
     - "illegal": int32 (N,), choices of the present piece that had to be repaired so far.
     - "dead_end": bool (N,), hard rules left nothing, so the mask allows everything; "dead_ends" counts those passed.
@@ -111,7 +111,7 @@ class ComposeVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             self.session.reset(rows[kept], None, options)
         self._begun = True
         look = self._look()
-        infos = {"action_mask": self.session.split(look.masks), "_action_mask": self._all, **self._state_infos(self._all)}
+        infos = {"action_mask": look.masks, "_action_mask": self._all, **self._state_infos(self._all)}
         return look.observations, infos
 
     def step(self, actions: Any) -> Step:
@@ -145,7 +145,7 @@ class ComposeVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         infos["reward_terms"], infos["_reward_terms"] = self._terms(terms, taken), taken
         look = self._look(terms)
         infos.update(self._state_infos(self._all))
-        infos["action_mask"], infos["_action_mask"] = session.split(look.masks), self._all
+        infos["action_mask"], infos["_action_mask"] = look.masks, self._all
         return look.observations, look.rewards, terminated, np.zeros(self.num_envs, np.bool_), infos
 
     def _finish(self, terms: np.ndarray, terminated: np.ndarray, infos: dict[str, Any]) -> None:
@@ -158,7 +158,7 @@ class ComposeVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         infos["final_info"] = {
             "reward_terms": self._terms(terms, mask),
             "_reward_terms": mask,
-            "action_mask": self.session.split(np.ones((self.num_envs, self.session.engine.mask_size), np.int8)),
+            "action_mask": np.ones((self.num_envs, self.session.engine.mask_size), np.int8),
             "_action_mask": mask,
             **self._state_infos(mask),
             "dead_end": np.zeros(self.num_envs, np.bool_),  # nothing is left to choose

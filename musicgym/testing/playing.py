@@ -101,7 +101,7 @@ def stepwise(env: VectorEnv[Any, Any, Any], plan: Plan, events: list[list[Event]
     obs, infos = env.reset(seed=plan.seed + plan.first)
     check_values(env, obs, None)
     for i in range(n):
-        events[i].append(_begun(0, row(obs, i), info_row(infos, i)))
+        events[i].append(_begun(0, row(obs, i), _info_of(env, infos, i)))
     watch("reset", {"observation": obs, "info": infos})
     yield 0
     ended = np.zeros(n, np.bool_)
@@ -145,13 +145,13 @@ def one_step(
                 )
     shown = _final(infos, ended, mode, call)
     for i, action in enumerate(iterate(env.action_space, asked)):
-        info = info_row(infos, i)
+        info = _info_of(env, infos, i)
         for name in ("final_obs", "final_info", "final_observation"):
             info.pop(name, None)
         if mode is AutoresetMode.NEXT_STEP and before[i]:
             events[i].append(_begun(call, row(obs, i), info))
         elif mode is AutoresetMode.SAME_STEP and ended[i]:
-            last = _last_info(shown, info, i, call)
+            last = _last_info(env, shown, info, i, call)
             outcome = (rewards[i].copy(), bool(terminated[i]), bool(truncated[i]))
             events[i].append(Event(call, action, copy.deepcopy(shown["obs"][i]), *outcome, last))
             events[i].append(_begun(call, row(obs, i), info))
@@ -176,10 +176,10 @@ def _final(infos: dict[str, Any], ended: np.ndarray, mode: AutoresetMode, call: 
     return {"obs": infos.get("final_obs"), "info": infos.get("final_info")}
 
 
-def _last_info(shown: dict[str, Any], info: dict[str, Any], i: int, call: int) -> dict[str, Any]:
+def _last_info(env: VectorEnv[Any, Any, Any], shown: dict[str, Any], info: dict[str, Any], i: int, call: int) -> dict[str, Any]:
     """The info of the transition that ended an episode: `final_info`, which must agree with the reward terms beside it."""
     final = shown["info"]
-    last: dict[str, Any] = copy.deepcopy(info_row(final, i) if isinstance(final, dict) else dict(final[i]))
+    last: dict[str, Any] = copy.deepcopy(_info_of(env, final, i) if isinstance(final, dict) else dict(final[i]))
     if "reward_terms" in last and "reward_terms" in info:
         found = difference(last["reward_terms"], info["reward_terms"])
         if found is not None:
@@ -195,7 +195,7 @@ def _reset_ended(env: VectorEnv[Any, Any, Any], call: int, ended: np.ndarray, ev
     check_values(env, obs, None)
     for i in range(len(events)):
         if ended[i]:
-            events[i].append(_begun(call, row(obs, i), info_row(infos, i)))
+            events[i].append(_begun(call, row(obs, i), _info_of(env, infos, i)))
         else:
             found = difference(row(obs, i), events[i][-1].obs)
             if found is not None:
@@ -203,6 +203,15 @@ def _reset_ended(env: VectorEnv[Any, Any, Any], call: int, ended: np.ndarray, ev
                     f"reset_mask after step {call} left out environment {i}, but its observation changed: {found}"
                 )
     watch("reset", {"observation": obs, "info": infos})
+
+
+def _info_of(env: VectorEnv[Any, Any, Any], infos: dict[str, Any], i: int) -> dict[str, Any]:
+    """What a batch's infos say of environment i, its mask by factor, as `action_space.sample(mask=...)` takes it."""
+    info, space = info_row(infos, i), env.single_action_space
+    mask = info.get("action_mask")
+    if isinstance(space, gym.spaces.MultiDiscrete) and isinstance(mask, np.ndarray) and mask.dtype != object:
+        info["action_mask"] = tuple(np.split(mask, np.cumsum(space.nvec)[:-1]))
+    return info
 
 
 def _begun(call: int, obs: Any, info: dict[str, Any]) -> Event:

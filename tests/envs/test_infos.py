@@ -77,7 +77,7 @@ def test_an_illegal_choice_is_repaired_and_counted():
     assert env.reset()[1]["illegal"] == 0
 
 
-def test_masks_of_several_factors_come_as_a_tuple_and_flat():
+def test_a_single_environments_masks_of_several_factors_come_as_a_tuple_and_flat():
     env = ComposeEnv(TASKS["notes"])
     _, info = env.reset(seed=1)
     sizes = tuple(env.action_space.nvec)
@@ -85,6 +85,37 @@ def test_masks_of_several_factors_come_as_a_tuple_and_flat():
     assert env.action_masks().shape == (sum(sizes),)
     np.testing.assert_array_equal(np.concatenate(info["action_mask"]), env.action_masks())
     assert env.action_space.contains(env.action_space.sample(mask=info["action_mask"]))
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", ["notes", "chords"])
+def test_a_batchs_masks_of_several_factors_are_one_flat_array_that_gymnasium_takes_apart_by_piece(name, mode):
+    env, single = ComposeVectorEnv(TASKS[name], num_envs=3, autoreset_mode=mode), ComposeEnv(TASKS[name])
+    codes = int(single.action_space.nvec.sum())
+    assert env.reset(seed=1)[1]["action_mask"].dtype == np.int8
+    listed = gym.wrappers.vector.DictInfoToList(env)
+    listed.action_space.seed(1)
+    _, infos = listed.reset(seed=1)
+    ended = finals = 0
+    for _ in range(12):
+        for row, info in enumerate(infos):
+            assert info["action_mask"].shape == (codes,)
+            np.testing.assert_array_equal(info["action_mask"], env.action_masks()[row])
+        *_, terminated, _, infos = listed.step(listed.action_space.sample())
+        ended += terminated.any()
+        for info in infos:
+            finals += "final_info" in info
+            assert "final_info" not in info or info["final_info"]["action_mask"].shape == (codes,)
+        if mode is AutoresetMode.DISABLED and terminated.any():
+            _, infos = listed.reset(options={"reset_mask": np.ones(3, bool)})
+    assert ended
+    assert (finals > 0) == (mode is AutoresetMode.SAME_STEP)
+
+
+def test_a_single_environments_first_mask_is_the_batchs_row():
+    single, batch = ComposeEnv(TASKS["notes"]), ComposeVectorEnv(TASKS["notes"], num_envs=2)
+    (_, info), (_, infos) = single.reset(seed=1), batch.reset(seed=1)
+    np.testing.assert_array_equal(np.concatenate(info["action_mask"]), infos["action_mask"][0])
 
 
 def test_action_masks_agree_with_the_info_in_both_environments():
@@ -114,10 +145,9 @@ def assert_says(ours, theirs, at=""):
         assert ours[f"_{name}"][mask].all(), f"{at}{name}: not said of pieces {np.flatnonzero(mask & ~ours['_' + name])}"
         if isinstance(value, dict):
             assert_says(ours[name], value, f"{at}{name}.")
-        elif isinstance(ours[name], tuple):  # one mask for each factor; Gymnasium has an object array of tuples
+        elif value.dtype == object and isinstance(value[np.flatnonzero(mask)[0]], tuple):  # a mask for each factor: ours are flat
             for row in np.flatnonzero(mask):
-                for ours_factor, theirs_factor in zip(ours[name], value[row], strict=True):
-                    np.testing.assert_array_equal(ours_factor[row], theirs_factor)
+                np.testing.assert_array_equal(ours[name][row], np.concatenate(value[row]))
         else:
             for row in np.flatnonzero(mask):
                 np.testing.assert_allclose(ours[name][row], value[row], rtol=1e-6, err_msg=f"{at}{name}")
