@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from musicgym.agents.settings import Settings, reward_of, task_id
+from musicgym.agents.defaults import settings_for
+from musicgym.agents.options import parse_options
+from musicgym.agents.seeds import jobs_for
+from musicgym.agents.settings import Settings, reward_of, task_id, task_of, user_module
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from musicgym.agents.outcome import Outcome
     from musicgym.agents.runs import Run
-    from musicgym.agents.training import Watcher
+    from musicgym.agents.seeds import SeedWatcher
 
 train = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 _DEFAULT = Settings()
@@ -28,9 +31,10 @@ _PIPE_WIDTH = 100  # columns, where the output is no terminal
 _EXAMPLES = """\b
 Examples:
   musicgym train                 the melody task, into runs/melody-1
-  musicgym train --seeds 5       five agents, and intervals over them
+  musicgym train --seeds 5       five agents, side by side on all cores, and intervals over them
   musicgym train --resume        go on with the last run after a kill
   musicgym train --reward "rl_tuner(form='fixed') - 0.5*rl_tuner.motif"
+  musicgym train --option length=64 --option key="A minor" --option range=55,76
 """
 
 
@@ -39,12 +43,20 @@ def run(
     task: Annotated[
         str | None, typer.Option(help=f"A registered task, or MODULE:ID for one of your own. [default: {_DEFAULT.task}]")
     ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=VALUE for the task, such as length=64 or meter=3,4; may be given again for others."),
+    ] = None,
     reward: Annotated[
         str | None, typer.Option(help="What pays: an expression of rewards' names. [default: the task's own]")
     ] = None,
     steps: Annotated[int | None, typer.Option(help=f"Choices to learn from. [default: {_DEFAULT.steps}]")] = None,
     seed: Annotated[int | None, typer.Option(help="The seed, the first where there are several. [default: 0]")] = None,
     seeds: Annotated[int | None, typer.Option(help="Number of agents, each with its own seed. [default: 1]")] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(help="Seeds trained side by side; no result depends on it. [default: as many as there are cores]"),
+    ] = None,
     envs: Annotated[int | None, typer.Option(help=f"Pieces played side by side. [default: {_DEFAULT.n_envs}]")] = None,
     observation: Annotated[str | None, typer.Option(help="onehot, tokens or pianoroll. [default: onehot]")] = None,
     window: Annotated[int | None, typer.Option(help="Steps of music that the agent sees. [default: 8]")] = None,
@@ -67,31 +79,42 @@ def run(
     """Train an agent and leave its pieces, scores and figures in a folder.
 
     The agent (MaskablePPO of sb3-contrib) learns to write pieces that the reward pays well. Beside it stand random play and
-    held-out real tunes, by term. Checkpoints are written as it goes.
+    held-out real tunes, by term. Checkpoints are written as it goes. Defaults are those of the melody task with rl_tuner; other
+    tasks and rewards may have their own, and config.json says what was used.
     """
     began = time.monotonic()
     asked = {
-        "task": task, "reward": reward, "steps": steps, "seed": seed, "seeds": seeds, "n_envs": envs, "observation": observation,
-        "window": window, "ent_coef": entropy, "blind": blind or None, "threads": threads,
+        "task": task, "options": parse_options(option or []) or None, "reward": reward, "steps": steps, "seed": seed,
+        "seeds": seeds, "n_envs": envs, "observation": observation, "window": window, "ent_coef": entropy,
+        "blind": blind or None, "threads": threads,
     }  # fmt: skip
     asked = {field: value for field, value in asked.items() if value is not None}
     place, all_seeds = _resumed(out, name, asked) if resume else _begun(out, name, asked)
     console = _console(quiet=json_)
+    at_once = jobs_for(len(all_seeds), place.config()["settings"].threads, jobs)
     if place.finished:
         _report(place, None, json_, console, began)
         return
     from musicgym.agents.outcome import complete  # torch: a second or two, after the first words
 
     @contextmanager
-    def showing(label: str) -> Iterator[Watcher]:
+    def showing() -> Iterator[SeedWatcher]:
         from musicgym.agents.progress import Display
 
-        with Display(console, label).showing() as display:
+        with Display(console, all_seeds).showing() as display:
             yield display
 
     try:
         with place.writing():
-            outcome = complete(place, all_seeds, showing, seconds_between_checkpoints=checkpoint_every)
+            module = user_module(task) if task is not None else None
+            outcome = complete(
+                place,
+                all_seeds,
+                showing,
+                jobs=at_once,
+                modules=[] if module is None else [module],
+                seconds_between_checkpoints=checkpoint_every,
+            )
     except KeyboardInterrupt:
         typer.echo(f"To go on: musicgym train --resume --out {out} --name {place.folder.name}", err=True)
         raise
@@ -106,7 +129,7 @@ def _begun(out: Path, name: str | None, asked: dict[str, Any]) -> tuple[Run, lis
     count = wanted.pop("seeds", 1)
     if count < 1:
         raise ValueError(f"--seeds {count}: expected 1 or more")
-    settings = Settings(**{**wanted, "task": task_id(wanted.get("task", _DEFAULT.task))})
+    settings = settings_for({**wanted, "task": task_id(wanted.get("task", _DEFAULT.task))})
     typer.echo(f"Training on {settings.task}: {settings.total_steps:,} steps, seed {settings.seed}" + _more(count), err=True)
     reward = reward_of(settings)
     _check(settings)
@@ -124,8 +147,8 @@ def _check(settings: Settings) -> None:
     """Find out what doesn't fit before a folder is made."""
     from musicgym import ComposeVectorEnv
 
-    env = ComposeVectorEnv(settings.task, 1, reward=settings.reward, observation=settings.observation, window=settings.window)
-    env.close()
+    view = {"observation": settings.observation, "window": settings.window}
+    ComposeVectorEnv(task_of(settings), 1, reward=reward_of(settings), **view).close()
 
 
 def _resumed(out: Path, name: str | None, asked: dict[str, Any]) -> tuple[Run, list[int]]:
@@ -135,7 +158,7 @@ def _resumed(out: Path, name: str | None, asked: dict[str, Any]) -> tuple[Run, l
     if task is not None:
         task_id(task)  # imports the user's own
     if asked:
-        option = {"n_envs": "envs", "ent_coef": "entropy"}.get(next(iter(asked)), next(iter(asked)))
+        option = {"n_envs": "envs", "ent_coef": "entropy", "options": "option"}.get(next(iter(asked)), next(iter(asked)))
         raise ValueError(f"--resume goes on with a run's own settings: leave out --{option}")
     place = found_run(out, name)
     config = place.config()

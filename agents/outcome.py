@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from sb3_contrib import MaskablePPO
 
 from musicgym import rewards
-from musicgym.agents import checkpoint, table
+from musicgym.agents import table
 from musicgym.agents.comparison import Comparison, Sample, compare, real_tunes
-from musicgym.agents.keepsakes import write_pieces
 from musicgym.agents.players import play, randomly
-from musicgym.agents.runs import AGENT, CHECKPOINT, TABLE, Run, part, write_json
-from musicgym.agents.settings import Settings, reward_of
-from musicgym.agents.training import SECONDS_BETWEEN_CHECKPOINTS, Watcher, judge, load_agent, train
+from musicgym.agents.runs import TABLE, Run, write_json
+from musicgym.agents.seeds import JUDGING_SEED, SeedWatcher, parts_of, train_parts
+from musicgym.agents.settings import Settings, reward_of, task_of
+from musicgym.agents.training import SECONDS_BETWEEN_CHECKPOINTS, judge, load_agent
 from musicgym.files.atomic import replace_file
-from musicgym.registration import registered
 
 JUDGED_PIECES = 2000  # of the agents, all seeds together at least so many of each, and of each kind of random play
-JUDGING_SEED = 10_000  # random sources of judging begin here, far from those of training
 AGENT_COLUMN = "agent"
 
-# Given a label, something that shows progress while the block lasts.
-Showing = Callable[[str], AbstractContextManager[Watcher]]
+# Something that shows progress while the block lasts.
+Showing = Callable[[], AbstractContextManager[SeedWatcher]]
 
 
 class Outcome(NamedTuple):
@@ -43,6 +37,8 @@ def complete(
     seeds: Sequence[int],
     showing: Showing,
     *,
+    jobs: int = 1,
+    modules: Sequence[str] = (),
     judge_by: rewards.Reward | None = None,
     seconds_between_checkpoints: float = SECONDS_BETWEEN_CHECKPOINTS,
 ) -> Outcome:
@@ -52,11 +48,13 @@ def complete(
         run: with its config.json.
         seeds: one, trained in the run's folder, or several, each in a folder of its own inside.
         showing: shows progress.
+        jobs, modules: see `seeds.train_parts`.
         judge_by: the reward of the table; None for the one that was trained on.
         seconds_between_checkpoints: see `training.train`.
 
     Raises:
         ValueError: the reward is no longer what it was when the run began, a checkpoint is damaged, a folder can't be written to.
+        ChildProcessError: a process that trained one of several seeds failed.
     """
     config = run.config()
     settings: Settings = config["settings"]
@@ -67,47 +65,15 @@ def complete(
             "what was learned and what would be learned don't belong together; begin a new run"
         )
     parts = parts_of(run, settings, seeds)
-    for own, place in parts:
-        _train_part(own, place, showing, seconds_between_checkpoints)
+    with showing() as watcher:
+        train_parts(parts, watcher, seconds_between_checkpoints, jobs=jobs, modules=modules)
     return _judge(run, parts, reward if judge_by is None else judge_by, trained_on=reward)
-
-
-def parts_of(run: Run, settings: Settings, seeds: Sequence[int]) -> list[tuple[Settings, Run]]:
-    """Settings and folder for each seed."""
-    if len(seeds) == 1:
-        return [(replace(settings, seed=seeds[0]), run)]
-    return [(replace(settings, seed=seed), part(run, f"seed-{seed}")) for seed in seeds]
-
-
-def _train_part(settings: Settings, place: Run, showing: Showing, seconds: float) -> None:
-    path = place.folder / CHECKPOINT
-    state: dict[str, Any] | None = checkpoint.read(path) if path.exists() else None
-    done = state["timesteps"] if state else 0
-    place.go_back(done)
-    if state is None:  # TensorBoard's files of a run that was killed before its first checkpoint
-        shutil.rmtree(place.folder / "tensorboard", ignore_errors=True)
-    if done >= settings.total_steps and (place.folder / AGENT).exists():
-        return
-    with showing(f"seed {settings.seed}") as watcher:
-
-        def watch(progress: Any) -> None:
-            place.note(progress.record())
-            watcher(progress)
-
-        model = train(settings, folder=place.folder, state=state, watcher=watch, seconds_between_checkpoints=seconds)
-    _save(model, place.folder / AGENT)
-    judged = judge(model, settings, 8, masked=True, reward=None, seed=JUDGING_SEED + settings.seed)
-    write_pieces(place.folder, judged.scores, f"{settings.task.rpartition('/')[2]}, seed {settings.seed}")
-
-
-def _save(model: MaskablePPO, path: Path) -> None:
-    with replace_file(path) as temporary:
-        model.save(temporary)
 
 
 def _judge(run: Run, parts: list[tuple[Settings, Run]], reward: rewards.Reward, trained_on: rewards.Reward) -> Outcome:
     """Write the table, the last of a run's files."""
     settings = parts[0][0]
+    task = task_of(settings)
     pieces = -(-JUDGED_PIECES // len(parts))
     masked: list[np.ndarray] = []
     free: list[np.ndarray] = []
@@ -123,9 +89,9 @@ def _judge(run: Run, parts: list[tuple[Settings, Run]], reward: rewards.Reward, 
         free.append(unmasked.totals)
     samples = {AGENT_COLUMN: _sample(masked), "agent, no mask": _sample(free)}
     for name, is_masked in (("random, masked", True), ("random", False)):
-        drawn = play(settings.task, JUDGED_PIECES, randomly(masked=is_masked), reward=reward, seed=JUDGING_SEED)
+        drawn = play(task, JUDGED_PIECES, randomly(masked=is_masked), reward=reward, seed=JUDGING_SEED)
         samples[name] = _sample([drawn.totals])
-    tunes = real_tunes(registered(settings.task).make_task(), reward)
+    tunes = real_tunes(task, reward)
     if tunes.sample is not None:
         samples["real tunes"] = tunes.sample
     comparison = compare(terms, AGENT_COLUMN, samples)

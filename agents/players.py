@@ -12,6 +12,7 @@ from musicgym.vector_env import ComposeVectorEnv
 
 if TYPE_CHECKING:
     from musicgym.rewards import Reward
+    from musicgym.task import Task
 
 # Observations (N, ...), a mask int8 (N, codes) for each factor and a random source -> actions, int (N,) or (N, factors).
 Player = Callable[[np.ndarray, tuple[np.ndarray, ...], np.random.Generator], np.ndarray]
@@ -29,7 +30,7 @@ class Judged(NamedTuple):
 
 
 def play(
-    task: str,
+    task: Task | str,
     pieces: int,
     choose: Player,
     *,
@@ -41,7 +42,7 @@ def play(
     """Let a player write pieces, each to its end.
 
     Args:
-        task: a registered id.
+        task: a `Task` or a registered id.
         pieces: how many, side by side.
         choose: the player.
         reward: what judges them; None for the task's own.

@@ -1,10 +1,10 @@
-"""Training as one watches it: a bar, the mean return and the reward's terms as they are learned."""
+"""Training as one watches it: bars, mean returns and the reward's terms as they are learned."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -23,16 +23,18 @@ _SECONDS_BETWEEN_LINES = 5.0  # where the output is no terminal
 
 
 class Display:
-    """Shows the progress of one training run; call it with each `Progress`.
+    """Shows how the agents of a run get on; call it with a seed and each `Progress` of its agent.
 
-    On a terminal a bar and a table that are redrawn in place, elsewhere a line every few seconds.
+    On a terminal bars that are redrawn in place, with a table of the terms where there is one agent alone; elsewhere a line for
+    each agent every few seconds.
     """
 
-    def __init__(self, console: Console, label: str) -> None:
-        self.console, self.label = console, label
-        self.history: dict[str, list[float]] = {}
+    def __init__(self, console: Console, seeds: Sequence[int]) -> None:
+        self.console, self.seeds = console, list(seeds)
+        self.history: dict[int, dict[str, list[float]]] = {}  # seed -> "return" or a term -> values so far
+        self.last: dict[int, Progress] = {}
         self._live: Live | None = None
-        self._said = -math.inf
+        self._said: dict[int, float] = {}  # seed -> when
 
     @contextmanager
     def showing(self) -> Iterator[Display]:
@@ -40,40 +42,48 @@ class Display:
         if not self.console.is_terminal:
             yield self
             return
-        with Live(Text(f"{self.label}: starting ..."), console=self.console, refresh_per_second=4) as live:
+        with Live(Text("starting ..."), console=self.console, refresh_per_second=4) as live:
             self._live = live
             yield self
         self._live = None
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, seed: int, progress: Progress) -> None:
+        self.last[seed] = progress
         for name, value in {"return": progress.mean_return, **progress.terms}.items():
-            self.history.setdefault(name, []).append(value)
+            self.history.setdefault(seed, {}).setdefault(name, []).append(value)
+        now = time.monotonic()
         if self._live is not None:
-            self._live.update(self._drawn(progress))
-        elif time.monotonic() - self._said >= _SECONDS_BETWEEN_LINES or progress.step >= progress.total:
-            self._said = time.monotonic()
-            self.console.print(self._line(progress), highlight=False, markup=False, soft_wrap=True)
+            self._live.update(self._drawn())
+        elif now - self._said.get(seed, -math.inf) >= _SECONDS_BETWEEN_LINES or progress.step >= progress.total:
+            self._said[seed] = now
+            self.console.print(_line(seed, progress), highlight=False, markup=False, soft_wrap=True)
 
-    def _line(self, p: Progress) -> str:
-        terms = "  ".join(f"{name} {value:.1f}" for name, value in p.terms.items())
-        return f"{self.label}: {p.step:,} of {p.total:,} steps, {p.steps_per_second:,.0f}/s, return {p.mean_return:.1f}: {terms}"
-
-    def _drawn(self, p: Progress) -> Group:
-        head = Table.grid(padding=(0, 1))
-        left = (p.total - p.step) / max(p.steps_per_second, 1e-9)
-        head.add_row(
-            Text(self.label, style="bold"),
-            ProgressBar(p.total, p.step, width=30),
-            f"{p.step / p.total:4.0%}",
-            f"{p.step:,} steps",
-            f"{p.steps_per_second:,.0f}/s",
-            f"{left // 60:.0f}:{left % 60:02.0f} left",
-        )
-        body = Table.grid(padding=(0, 2))
-        for name, values in self.history.items():
+    def _drawn(self) -> Group:
+        bars = Table.grid(padding=(0, 1))
+        several = len(self.seeds) > 1
+        for seed in sorted(self.last):
+            p = self.last[seed]
+            left = (p.total - p.step) / max(p.steps_per_second, 1e-9)
+            returns = (f"{p.mean_return:9.1f}", Text(curve(self.history[seed]["return"], 16), style="cyan"))
+            bars.add_row(
+                Text(f"seed {seed}", style="bold"),
+                ProgressBar(p.total, p.step, width=20 if several else 30),
+                f"{p.step / p.total:4.0%}",
+                f"{p.step:,} steps",
+                f"{p.steps_per_second:,.0f}/s",
+                f"{left // 60:.0f}:{left % 60:02.0f} left",
+                *(returns if several else ()),
+            )
+        terms = Table.grid(padding=(0, 2))
+        for name, values in {} if several else self.history[self.seeds[0]].items():
             style = "bold" if name == "return" else ""
-            body.add_row(Text(name, style=style), Text(f"{values[-1]:9.1f}", style=style), Text(curve(values), style="cyan"))
-        return Group(head, body)
+            terms.add_row(Text(name, style=style), Text(f"{values[-1]:9.1f}", style=style), Text(curve(values), style="cyan"))
+        return Group(bars, terms)
+
+
+def _line(seed: int, p: Progress) -> str:
+    terms = "  ".join(f"{name} {value:.1f}" for name, value in p.terms.items())
+    return f"seed {seed}: {p.step:,} of {p.total:,} steps, {p.steps_per_second:,.0f}/s, return {p.mean_return:.1f}: {terms}"
 
 
 def curve(values: list[float], width: int = _CURVE_WIDTH) -> str:

@@ -9,10 +9,12 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from musicgym.agents.options import make_task
 from musicgym.registration import registered, task_ids
 
 if TYPE_CHECKING:
     from musicgym.rewards import Reward
+    from musicgym.task import Task
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Settings:
 
     Args:
         task: a registered id.
+        options: arguments of the task, such as {"length": 64}; not to be changed afterwards.
         reward: an expression; None for the task's own.
         steps: choices to learn from; rounded up to whole rollouts of n_envs * n_steps.
         seed: of the agent's weights and choices, and of the pieces.
@@ -45,6 +48,7 @@ class Settings:
     """
 
     task: str = "musicgym/Melody-v0"
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
     reward: str | None = None
     steps: int = 500_000
     seed: int = 0
@@ -66,6 +70,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "net", tuple(self.net))
+        object.__setattr__(self, "options", {name: _tuples(value) for name, value in self.options.items()})  # JSON has lists
         if not (math.isfinite(self.ent_coef) and self.ent_coef >= 0):
             raise ValueError(f"ent_coef={self.ent_coef}: expected 0 or more")
         for name in ("steps", "n_envs", "n_steps", "batch_size", "n_epochs", "threads"):
@@ -97,6 +102,16 @@ class Settings:
         return cls(**fields)
 
 
+def task_of(settings: Settings) -> Task:
+    """The task of a run, its options included. Raises ValueError for an unknown task or options that don't fit."""
+    return make_task(settings.task, settings.options)
+
+
+def user_module(name: str) -> str | None:
+    """The module in a task's name such as "my_module:lab/Blues-v0"; None where there is none."""
+    return name.rpartition(":")[0] or None
+
+
 def task_id(name: str) -> str:
     """The registered id that a user means: "Melody", "melody-v0", "musicgym/Melody-v0", "my_module:lab/Blues-v0".
 
@@ -105,8 +120,8 @@ def task_id(name: str) -> str:
     Raises:
         ValueError: no such module or task, with the nearest ids.
     """
-    module, colon, wanted = name.rpartition(":")
-    if colon:
+    module, wanted = user_module(name), name.rpartition(":")[2]
+    if module is not None:
         if (here := os.getcwd()) not in sys.path:
             sys.path.insert(0, here)
         try:
@@ -129,3 +144,7 @@ def reward_of(settings: Settings) -> Reward:
 
     asked = settings.reward if settings.reward is not None else registered(settings.task).reward
     return rewards.parse(asked) if isinstance(asked, str) else asked
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(v) for v in value) if isinstance(value, (list, tuple)) else value

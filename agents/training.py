@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -17,7 +17,10 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 from musicgym.agents import checkpoint
 from musicgym.agents.players import Judged, play, randomly
 from musicgym.agents.sb3 import make_vec_env
-from musicgym.agents.settings import Settings
+from musicgym.agents.settings import Settings, reward_of, task_of
+
+if TYPE_CHECKING:
+    from musicgym.rewards import Reward
 
 SCALING_PIECES, SCALING_SEED = 1000, 90_000  # random play that rewards are scaled by
 SECONDS_BETWEEN_CHECKPOINTS = 5.0
@@ -58,9 +61,9 @@ def make_agent(settings: Settings) -> MaskablePPO:
     """
     torch.set_num_threads(settings.threads)
     env: VecEnv = make_vec_env(
-        settings.task,
+        task_of(settings),
         settings.n_envs,
-        reward=settings.reward,
+        reward=reward_of(settings),
         observation=settings.observation,
         window=settings.window,
         blind=settings.blind,
@@ -85,7 +88,7 @@ def make_agent(settings: Settings) -> MaskablePPO:
 
 def measured_scale(settings: Settings) -> float:
     """What makes the returns of masked random play have a standard deviation of 1; 1.0 where they are all alike."""
-    judged = play(settings.task, SCALING_PIECES, randomly(masked=True), reward=settings.reward, seed=SCALING_SEED)
+    judged = play(task_of(settings), SCALING_PIECES, randomly(masked=True), reward=reward_of(settings), seed=SCALING_SEED)
     spread = float(judged.totals.sum(axis=1).std())
     return 1.0 / spread if spread > 0 else 1.0
 
@@ -207,7 +210,7 @@ class _Keeper(BaseCallback):
         self.kept = time.monotonic()
 
 
-def judge(model: MaskablePPO, settings: Settings, pieces: int, *, masked: bool, reward: Any, seed: int) -> Judged:
+def judge(model: MaskablePPO, settings: Settings, pieces: int, *, masked: bool, reward: Reward, seed: int) -> Judged:
     """Pieces of an agent, sampled with or without the mask and judged by a reward; see `players.play`."""
 
     def choose(observations: np.ndarray, masks: tuple[np.ndarray, ...], rng: np.random.Generator) -> np.ndarray:
@@ -217,4 +220,6 @@ def judge(model: MaskablePPO, settings: Settings, pieces: int, *, masked: bool, 
         return np.asarray(actions)
 
     torch.manual_seed(seed)
-    return play(settings.task, pieces, choose, reward=reward, observation=settings.observation, window=settings.window, seed=seed)
+    return play(
+        task_of(settings), pieces, choose, reward=reward, observation=settings.observation, window=settings.window, seed=seed
+    )
