@@ -7,16 +7,20 @@ from typing import Any, NamedTuple
 import gymnasium as gym
 import numpy as np
 
+from musicgym.choice import NoteChoice
 from musicgym.compiled import Entry, inlined, kernel
 from musicgym.handle import Handle
 from musicgym.masks import mask_row
 from musicgym.pieces import Excerpts, Pieces
+from musicgym.recollection import recollect
+from musicgym.recollection import sizes as recollected
 from musicgym.score import BLANK, MODES, REST, SCALES
 from musicgym.task import Task, pitch_bounds
 from musicgym.writing import Plan
 
 OBSERVATIONS = ("onehot", "tokens", "pianoroll")
 DEFAULT_WINDOW = 8  # taught no less than 16 or 32: `python -m musicgym.benchmarks.train_controls windows`
+NOTE_WINDOW = 1  # where the last notes are seen one by one, and nothing can stand ahead
 OUTSIDE, EMPTY, REST_TOKEN, HOLD_TOKEN, FIRST_PITCH_TOKEN = 0, 1, 2, 3, 4  # codes of a window's slots
 MOST_REMAINING, MOST_AGE, MOST_POSITION = 127, 31, 95  # longer stretches are seen as these
 _SCALE_BITS = np.array([sum(1 << degree for degree in scale) for scale in SCALES], np.int64)  # by mode
@@ -33,6 +37,9 @@ class Sight(NamedTuple):
     phrases: bool  # there is a token for the steps to the next phrase end
     nvec: np.ndarray  # int64 (tokens,): number of values of each token
     offsets: np.ndarray  # int64 (tokens,): place of each token's first bit in the one-hot form
+    notes: bool  # whole notes are chosen, and there are tokens for those before
+    durations: np.ndarray  # int64: of a note choice
+    velocities: np.ndarray  # int64: of a note choice
 
 
 class Observation:
@@ -40,12 +47,19 @@ class Observation:
 
     `"tokens"`: `MultiDiscrete`, uint8: slots still to be chosen (at most 127 are told apart), position in the bar,
     local tonic, mode, with several voices the voice to be chosen, with phrase marks the steps to the next phrase
-    end, then per voice its last note's pitch and age, then the window: for each step from `window` steps before
-    the cursor on, for each voice, what stands there (0 outside or hidden, 1 blank, 2 a rest begins, 3 hold, 4.. pitches).
+    end, then what a composer of whole notes remembers (below), then per voice its last note's pitch and age, then the
+    window: for each step from `window` steps before the cursor on, for each voice, what stands there (0 outside or
+    hidden, 1 blank, 2 a rest begins, 3 hold, 4.. pitches).
     Where music can stand after the cursor (given parts, other orders than time), the window goes on for as
     many steps after it, the cursor's own included.
+    With a `NoteChoice`, of the voice to be chosen: the bar within a group of four, counted from the first bar line; the
+    highest pitch so far and the mean (0 for none); the last six notes and rests, the latest first, each as pitch (0 none,
+    1 a rest, 2.. pitches) and number of its duration (0 none, else the longest of the choice that is no longer). Where
+    the choice has several velocities, also the mean velocity so far in steps of four and each note's nearest velocity by number
+    (0 none). Such tasks have a window of one step by default, unless something can stand after the cursor.
     `"onehot"`: the same tokens as bits, `Box(0, 1, uint8)`, flat.
-    `"pianoroll"`: `Box(0, 255, uint8)` (channels, pitches, steps): for each voice its onsets and what sounds; then
+    `"pianoroll"`: `Box(0, 255, uint8)` (channels, pitches, steps): for each voice its onsets and what sounds (255, or with
+    several velocities to choose from as loud as it is, of 255); then
     blanks still to be chosen in the composer's future (columns), position in the bar (columns, falling from the
     bar line on), and the key (rows: scale 128, tonic 255).
     """
@@ -53,14 +67,16 @@ class Observation:
     def __init__(self, kind: str, task: Task, material: Excerpts, window: int | None = None) -> None:
         if kind not in OBSERVATIONS:
             raise ValueError(f"observation={kind!r}: expected one of {', '.join(OBSERVATIONS)}")
-        window = DEFAULT_WINDOW if window is None else window
-        if not isinstance(window, (int, np.integer)) or not 1 <= window <= 1024:
+        notes = task.choice if isinstance(task.choice, NoteChoice) else None
+        if window is not None and (not isinstance(window, (int, np.integer)) or not 1 <= window <= 1024):
             raise ValueError(f"window={window!r}: expected 1..1024 steps")
         self.kind = kind
         low, high = pitch_bounds(task, material)
         steps = int(material.pitch.shape[2])
         looks_ahead = bool(task.given) or task.order != "time" or task.begin == "filled" or task.blank < 1 or task.sweeps > 1
         looks_ahead = looks_ahead or bool((material.pitch != BLANK).any()) or task.voices > 1
+        if window is None:
+            window = NOTE_WINDOW if notes and not looks_ahead else DEFAULT_WINDOW
         back = min(window, steps)
         ahead = 0 if not looks_ahead else (1 if task.sees == "past" else back)
         phrases = bool(material.phrase_end.any()) and task.sees == "all"
@@ -68,12 +84,14 @@ class Observation:
         nvec = [MOST_REMAINING + 1, min(int(material.bar.max(initial=1)) - 1, MOST_POSITION) + 1, 12, len(MODES)]
         nvec += [task.voices] if task.voices > 1 else []
         nvec += [MOST_AGE + 1] if phrases else []
+        nvec += recollected(task, low, high)
         nvec += [high - low + 2, MOST_AGE + 1] * task.voices
         nvec += [slots] * (task.voices * (back + ahead))
         sizes = np.array(nvec, np.int64)
         sizes[0] = min(MOST_REMAINING, task.voices * steps * task.sweeps) + 1
         offsets = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
-        self.sight = Sight(low, back, ahead, task.sees == "past", phrases, sizes, offsets)
+        choices = [np.array(codes, np.int64) for codes in ((notes.durations, notes.velocities) if notes else ((), ()))]
+        self.sight = Sight(low, back, ahead, task.sees == "past", phrases, sizes, offsets, notes is not None, *choices)
         self._shape = {
             "tokens": (len(sizes),),
             "onehot": (int(sizes.sum()),),
@@ -119,6 +137,8 @@ def token_row(pieces: Pieces, n: int, sight: Sight, out: np.ndarray) -> None:
             until += 1
         out[at] = until
         at += 1
+    if sight.notes:
+        at = recollect(pieces, n, voice, step, sight, out, at)
     for v in range(voices):
         last = -1
         if step > 0:
@@ -298,7 +318,8 @@ def roll_row(pieces: Pieces, n: int, sight: Sight, out: np.ndarray) -> None:
         for v in range(voices):
             pitch = pieces.pitch[n, v, t]
             if pitch >= 0 and not (sight.past and hidden(pieces, n, v, t, voice, step)):
-                out[2 * v + 1, pitch - sight.low, t] = _SET
+                loud = sight.velocities.shape[0] > 1
+                out[2 * v + 1, pitch - sight.low, t] = _SET * pieces.velocity[n, v, t] // 127 if loud else _SET
                 if pieces.onset[n, v, t]:
                     out[2 * v, pitch - sight.low, t] = _SET
         if sight.past and t > step:
