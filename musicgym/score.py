@@ -461,6 +461,12 @@ class Score:
 
         return music21_streams.write(self)
 
+    def to_svg(self, path: str | Path, **options: Any) -> None:
+        """Write the score as printed music, an SVG file; see `musicgym.render.engraving.write_svg`."""
+        from musicgym.render import engraving
+
+        engraving.write_svg(self, path, **options)
+
     def to_wav(self, path: str | Path, **options: Any) -> None:
         """Render to a WAV file; see `musicgym.files.audio.write`."""
         from musicgym.files import audio

@@ -96,11 +96,12 @@ def write(score: Score, path: str | Path) -> None:
             temporary.write_bytes(text)
 
 
-def _text(score: Score) -> bytes:
+def tree(score: Score) -> ElementTree.Element:
+    """A score as the root element of a MusicXML document, a part a voice; `write` says what it holds."""
     clean = dataclasses.replace(
         score, title=_NOT_IN_XML.sub("", score.title), names=tuple(_NOT_IN_XML.sub("", name) for name in score.names)
     )
-    root = ScoreExporter(music21_streams.write(clean), makeNotation=False).parse()
+    root: ElementTree.Element = ScoreExporter(music21_streams.write(clean), makeNotation=False).parse()
     # What music21 would make up: a title, a composer of its own name, today's date.
     identification = root.find("identification")
     encoding = root.find("identification/encoding")
@@ -112,6 +113,11 @@ def _text(score: Score) -> bytes:
     for number, (listed, part) in enumerate(zip(root.iter("score-part"), root.iter("part")), 1):
         listed.set("id", f"P{number}")
         part.set("id", f"P{number}")
+    return root
+
+
+def _text(score: Score) -> bytes:
+    root = tree(score)
     ElementTree.indent(root)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{_DOCTYPE}\n{ElementTree.tostring(root, encoding="unicode")}\n'.encode()
 
