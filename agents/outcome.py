@@ -10,7 +10,8 @@ import numpy as np
 
 from musicgym import rewards
 from musicgym.agents import table
-from musicgym.agents.comparison import Comparison, Sample, compare, real_tunes
+from musicgym.agents.comparison import Comparison, Sample, compare
+from musicgym.agents.held_out import real_tunes
 from musicgym.agents.players import play, randomly
 from musicgym.agents.runs import TABLE, Run, write_json
 from musicgym.agents.seeds import JUDGING_SEED, SeedWatcher, parts_of, train_parts

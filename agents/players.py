@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from musicgym.pieces import Excerpts
 from musicgym.score import Score
 from musicgym.vector_env import ComposeVectorEnv
 
@@ -26,7 +27,8 @@ class Judged(NamedTuple):
     totals: np.ndarray  # float64 (pieces, terms)
     scores: list[Score]  # the first `KEPT_SCORES` pieces
     illegal: int  # choices that had to be repaired, of all pieces
-    distinct: int  # how many of the pieces differ from each other, choice by choice
+    distinct: int  # how many of the pieces differ from each other in their notes; loudness doesn't count
+    music: Excerpts  # (pieces, voices, steps): all of them, in order
 
 
 def play(
@@ -57,22 +59,32 @@ def play(
     scores: dict[int, Score] = {}
     illegal = np.zeros(pieces, np.int64)
     playing = np.ones(pieces, np.bool_)
-    choices: list[np.ndarray] = []
+    music: Excerpts | None = None
     while playing.any():
         masks = env.session.split(infos["action_mask"])
         actions = choose(observations, masks if isinstance(masks, tuple) else (masks,), rng)
-        choices.append(np.where(playing, actions.reshape(pieces, -1).T, -1))  # (factors, pieces)
         observations, _, ended, _, infos = env.step(actions)
         for row, term in zip(totals, terms, strict=True):
             row[playing] += infos["reward_terms"][term][playing]
         ended = ended & playing  # pieces that ended before go on with others, which don't count
         illegal[ended] = infos["illegal"][ended]
-        kept = [int(row) for row in np.flatnonzero(ended) if row < KEPT_SCORES]
-        scores.update(zip(kept, env.scores(kept), strict=True))
+        if ended.any():
+            found = Excerpts(*(getattr(env.session.engine.pieces, field) for field in Excerpts._fields))
+            music = found.take(np.arange(pieces)) if music is None else music
+            for kept, array in zip(music, found, strict=True):
+                kept[ended] = array[ended]
+        first = [int(row) for row in np.flatnonzero(ended) if row < KEPT_SCORES]
+        scores.update(zip(first, env.scores(first), strict=True))
         playing &= ~ended
     env.close()
-    distinct = len(np.unique(np.concatenate(choices), axis=1).T)
-    return Judged(terms, totals.T, [scores[row] for row in sorted(scores)], int(illegal.sum()), distinct)
+    assert music is not None
+    return Judged(terms, totals.T, [scores[row] for row in sorted(scores)], int(illegal.sum()), distinct_pieces(music), music)
+
+
+def distinct_pieces(music: Excerpts) -> int:
+    """How many pieces differ from each other in pitches and onsets."""
+    notes = np.concatenate([music.pitch, music.onset.astype(np.int8)], axis=2).reshape(len(music.length), -1)
+    return len(np.unique(notes, axis=0))
 
 
 def randomly(*, masked: bool) -> Player:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from musicgym.agents.comparison import Comparison, Figure
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+_UNJUDGED = "no velocities"
 
 
 def markdown(comparison: Comparison, notes: list[str]) -> str:
@@ -20,19 +23,19 @@ def markdown(comparison: Comparison, notes: list[str]) -> str:
     lines += ["", f"{sources[0]} less the others:", ""]
     lines += ["| term | " + " | ".join(others) + " |", "| --- |" + " ---: |" * len(others)]
     for index, row in enumerate(comparison.rows):
-        cells = [f"{_text(comparison.differences[s][index], '+')} {comparison.verdict(s, index)}" for s in others]
+        cells = [f"{_text(comparison.differences[s][index], '+')} {comparison.verdict(s, index)}".rstrip() for s in others]
         lines.append(f"| {row} | " + " | ".join(cells) + " |")
     return "\n".join([*lines, "", *(f"- {note}" for note in notes), ""])
 
 
 def to_json(comparison: Comparison) -> dict[str, Any]:
-    """The comparison as JSON can hold it."""
+    """The comparison as JSON can hold it; what can't be judged is null."""
     rows = comparison.rows
     return {
-        "means": {s: {r: f._asdict() for r, f in zip(rows, figures, strict=True)} for s, figures in comparison.means.items()},
+        "means": {s: {r: _fields(f) for r, f in zip(rows, figures, strict=True)} for s, figures in comparison.means.items()},
         "differences": {
             s: {
-                r: {**f._asdict(), "verdict": comparison.verdict(s, i)}
+                r: {**_fields(f), "verdict": comparison.verdict(s, i) or None}
                 for i, (r, f) in enumerate(zip(rows, figures, strict=True))
             }
             for s, figures in comparison.differences.items()
@@ -46,7 +49,7 @@ def show(comparison: Comparison, notes: list[str], console: Console) -> None:
     from rich import box
     from rich.table import Table
 
-    marks = {"above": "[green]+[/]", "below": "[red]-[/]", "even": "="}
+    marks = {"above": "[green]+[/]", "below": "[red]-[/]", "even": "=", "": ""}
     table = Table(
         title="What pieces earn, by term (± half the 95 % interval)",
         title_style="bold",
@@ -69,7 +72,13 @@ def show(comparison: Comparison, notes: list[str], console: Console) -> None:
         console.print(note, style="dim", markup=False, highlight=False)
 
 
+def _fields(figure: Figure) -> dict[str, float | None]:
+    return {name: None if math.isnan(value) else value for name, value in figure._asdict().items()}
+
+
 def _short(figure: Figure) -> str:
+    if math.isnan(figure.mean):
+        return _UNJUDGED.replace(" ", "\N{NO-BREAK SPACE}")
     half = (figure.high - figure.low) / 2
     digits = 0 if half >= 10 else 1
     return f"{figure.mean:.{digits}f} ±{half:.{digits}f}".replace(" ", "\N{NO-BREAK SPACE}")
@@ -77,6 +86,8 @@ def _short(figure: Figure) -> str:
 
 def _text(figure: Figure, sign: str = "") -> str:
     """Mean and interval, with decimals to suit their size."""
+    if math.isnan(figure.mean):
+        return _UNJUDGED
     largest = max(map(abs, figure))
     digits = 0 if largest >= 100 else 1 if largest >= 10 else 2
     mean, low, high = (f"{value:{sign if i == 0 else ''}.{digits}f}" for i, value in enumerate(figure))

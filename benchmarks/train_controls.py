@@ -22,7 +22,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from musicgym.agents.comparison import Comparison, Sample, compare, real_tunes
+from musicgym.agents.comparison import Comparison, Sample, compare
+from musicgym.agents.held_out import real_tunes
 from musicgym.agents.players import play, randomly
 from musicgym.agents.runs import write_json
 from musicgym.agents.settings import Settings, reward_of

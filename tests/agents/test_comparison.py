@@ -1,14 +1,21 @@
 """Means by term and their intervals; whole pieces by players."""
 
+import dataclasses
+import io
+import json
+
 import numpy as np
 import pytest
+from rich.console import Console
 
 import musicgym
-from musicgym import Task, rewards
-from musicgym.agents.comparison import Sample, bootstrap, compare, real_tunes
+from musicgym import Score, Task, rewards
+from musicgym.agents.comparison import COMPARABLE, Sample, bootstrap, compare
+from musicgym.agents.held_out import real_tunes
 from musicgym.agents.players import KEPT_SCORES, play, randomly
 from musicgym.agents.settings import task_id
-from musicgym.agents.table import markdown
+from musicgym.agents.table import markdown, show, to_json
+from musicgym.rewards import rule
 
 
 def test_intervals_are_those_of_the_normal_theory_for_many_independent_pieces():
@@ -76,6 +83,46 @@ def test_players_serve_several_factors_and_pieces_of_different_ends(monkeypatch)
         np.testing.assert_allclose(judged.totals[:8].sum(axis=1), sum(found.values()), atol=1e-3)
 
 
+def test_pieces_that_differ_in_loudness_alone_are_alike():
+    def one_piece(observations, masks, rng):
+        return np.stack(
+            [np.ones(len(observations), int), np.zeros(len(observations), int), rng.integers(0, 3, len(observations))], 1
+        )
+
+    task = Task(musicgym.NoteChoice(velocities=(40, 60, 80)), length=8)
+    judged = play(task, 20, one_piece)
+    assert judged.distinct == 1
+    assert len(np.unique(judged.music.velocity, axis=0)) > 1
+
+
+def test_the_music_of_all_pieces_is_that_of_their_scores_wherever_they_end():
+    judged = play(Task(musicgym.NoteChoice(), length=16), 12, randomly(masked=True), seed=5)
+    assert judged.music.pitch.shape == (12, 1, 16)
+    for score, pitch, onset in zip(judged.scores, judged.music.pitch, judged.music.onset):
+        np.testing.assert_array_equal(score.pitch, pitch)
+        np.testing.assert_array_equal(score.onset, onset)
+    assert (judged.music.pitch != musicgym.BLANK).all()
+
+
+def test_what_one_source_cannot_be_judged_by_is_left_out_of_the_sum_for_all():
+    samples = {
+        "agent": Sample(np.array([[1.0, 10.0], [1.0, 10.0]]), np.arange(2)),
+        "tunes": Sample(np.array([[3.0, np.nan], [3.0, np.nan]]), np.arange(2)),
+    }
+    compared = compare(["notes", "loud"], "agent", samples)
+    assert compared.rows == ("notes", "loud", COMPARABLE, "total")
+    assert [figure.mean for figure in compared.means["agent"]] == [1.0, 10.0, 1.0, 11.0]
+    assert [compared.verdict("tunes", row) for row in range(4)] == ["below", "", "below", ""]
+    assert "| loud | 10.0 [10.0, 10.0] | no velocities |" in markdown(compared, [])
+    written = to_json(compared)
+    assert json.loads(json.dumps(written, allow_nan=False)) == written
+    assert written["means"]["tunes"]["loud"]["mean"] is None
+    assert written["differences"]["tunes"]["total"]["verdict"] is None
+    pages = Console(width=100, record=True, file=io.StringIO())
+    show(compared, [], pages)
+    assert "no\N{NO-BREAK SPACE}velocities" in pages.export_text()
+
+
 def test_real_tunes_are_of_the_test_split_in_the_tasks_key_and_range():
     reward = rewards.parse("rl_tuner")
     tunes = real_tunes(Task(), reward)
@@ -84,6 +131,45 @@ def test_real_tunes_are_of_the_test_split_in_the_tasks_key_and_range():
     assert 30 < len(np.unique(tunes.sample.groups)) <= len(tunes.sample.groups)
     key = tunes.sample.totals[:, reward.terms.index("key")]
     assert -1.0 < key.mean() <= 0.0  # in C major nearly all notes are of its scale
+
+
+def test_real_tunes_of_whole_notes_have_only_lengths_and_pitches_that_can_be_chosen():
+    reward = rewards.parse("rl_tuner(form='fixed')")
+    everything = real_tunes(Task(), reward)
+    white = tuple(pitch for pitch in range(48, 84) if pitch % 12 in (0, 2, 4, 5, 7, 9, 11))
+    task = Task(musicgym.NoteChoice(pitches=white, durations=(2, 4, 8)), length=32)
+    tunes = real_tunes(task, reward)
+    found = tunes.excerpts
+    assert 10 < len(found.length) < len(everything.excerpts.length)
+    left_out = int(tunes.note.partition(" left out")[0].rpartition(" ")[2])
+    assert left_out + len(found.length) == len(everything.excerpts.length)
+    scores = [
+        dataclasses.replace(Score.blank(1, 32), pitch=pitch, onset=onset, velocity=velocity)
+        for pitch, onset, velocity in zip(found.pitch, found.onset, found.velocity)
+    ]
+    notes = [note for score in scores for note in score.notes(0)]
+    assert {note.duration for note in notes} == {2, 4, 8}
+    assert {note.pitch for note in notes} <= set(white)
+    assert not (found.pitch < 0).any()  # rests can't be chosen
+
+
+@rule
+def loud_downbeat(piece, voice, step):
+    """+1 for a note at the beginning of a bar that is louder than 80 (our own)."""
+    if piece.onset[voice, step] and piece.position[step] == 0 and piece.velocity[voice, step] > 80:
+        return 1.0
+    return 0.0
+
+
+def test_real_tunes_are_not_judged_by_loudness_where_it_is_chosen():
+    reward = rewards.parse("rl_tuner") + loud_downbeat()
+    tunes = real_tunes(Task(musicgym.NoteChoice(velocities=(60, 100))), reward)
+    unjudged = np.isnan(tunes.sample.totals)
+    assert unjudged[:, -1].all()
+    assert not unjudged[:, :-1].any()
+    assert "not judged by loud_downbeat" in tunes.note
+    even = real_tunes(Task(musicgym.NoteChoice()), reward)  # one velocity: the agent is no louder than the tunes
+    assert not np.isnan(even.sample.totals).any()
 
 
 def test_tasks_of_several_voices_have_no_real_tunes_and_say_so():

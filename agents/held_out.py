@@ -1,0 +1,133 @@
+"""Real tunes that no agent learned from, cut to a task's measure: what its agents are set beside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from musicgym.agents.comparison import Sample
+from musicgym.choice import ChordChoice, NoteChoice
+from musicgym.pieces import Excerpts
+from musicgym.score import bar_steps, key_name, parse_key
+from musicgym.task import Task
+
+if TYPE_CHECKING:
+    from musicgym.rewards import Reward
+
+COLLECTIONS = ("bach", "ryan", "oneill", "aird")
+_LOUDNESS_SEED = 12345
+
+
+class RealTunes(NamedTuple):
+    """Held-out tunes, or why there are none."""
+
+    sample: Sample | None
+    by_collection: dict[str, tuple[int, float]]  # collection -> excerpts, mean total of the terms that are judged
+    note: str
+    excerpts: Excerpts | None = None  # (pieces, 1, steps): the tunes themselves, in the order of the sample
+
+
+class HeldOut(NamedTuple):
+    """M windows of tunes of the test split."""
+
+    excerpts: Excerpts  # (M, 1, steps)
+    families: np.ndarray  # int64 (M,)
+    counts: dict[str, int]  # collection -> windows; they stand in this order
+    left_out: int  # windows with pitches or lengths that the task's choice doesn't have
+
+
+def real_tunes(task: Task, reward: Reward) -> RealTunes:
+    """Excerpts of the held-out tunes (test split) as long as the task's pieces, judged by a reward.
+
+    Windows of one melody family make one group. The collections say nothing of loudness (all their notes are equally loud): where
+    the task chooses velocities, terms that hear them are nan, and the note names them.
+
+    Args:
+        task: one voice on an empty page; for others there is no sample, and the note says so.
+        reward: the judge.
+    """
+    if task.voices != 1 or task.source or task.length is None or isinstance(task.choice, ChordChoice):
+        return RealTunes(None, {}, "no real tunes: they are for tasks of one voice that begin with an empty page")
+    assert task.meter is not None
+    tonic, mode = key_name(*parse_key(task.keys[0])).split()
+    kind = f"in {task.meter[0]}/{task.meter[1]} from the test split, in {mode}, moved to {tonic}"
+    found = held_out(task)
+    without = f"; {found.left_out} left out, with pitches or lengths that can't be chosen" if found.left_out else ""
+    if not found.counts:
+        return RealTunes(None, {}, f"no real tunes: none {kind}, fits{without}")
+    worth = reward.score(found.excerpts)
+    totals = np.stack(list(worth.values()), axis=1)  # (excerpts, terms)
+    unheard = ""
+    if isinstance(task.choice, NoteChoice) and len(task.choice.velocities) > 1:
+        hearing = hears_loudness(reward, found.excerpts)
+        totals[:, hearing] = np.nan
+        names = ", ".join(term for term, yes in zip(worth, hearing, strict=True) if yes)
+        unheard = f"; not judged by {names}: the collections have no velocities" if names else ""
+    sums = np.split(np.nansum(totals, axis=1), np.cumsum(list(found.counts.values()))[:-1])
+    by_collection = {c: (count, float(part.mean())) for (c, count), part in zip(found.counts.items(), sums, strict=True)}
+    shown = ", ".join(f"{collection} {mean:.1f} ({count})" for collection, (count, mean) in by_collection.items())
+    note = (
+        f"real tunes: {len(totals)} excerpts of {task.length} steps {kind}; mean totals (excerpts) by collection: {shown}"
+        f"{without}{unheard}"
+    )
+    return RealTunes(Sample(totals, found.families), by_collection, note, found.excerpts)
+
+
+def held_out(task: Task) -> HeldOut:
+    """Windows of held-out folk tunes and of chorales' sopranos that could be pieces of a task.
+
+    They don't overlap, begin at bar lines, are as long as the task's pieces, in its metre and mode, moved to its tonic (that of its
+    first key) and within its range. Where notes are chosen whole, their pitches and lengths are those that can be chosen.
+
+    Args:
+        task: one voice on an empty page.
+    """
+    from musicgym import corpus
+
+    assert task.meter is not None
+    assert task.length is not None
+    tonic, mode = key_name(*parse_key(task.keys[0])).split()
+    low, high = task.choice.voice_ranges(1)[0].tolist()
+    wish: dict[str, Any] = {
+        "stride": -(-task.length // bar_steps(task.meter, task.steps_per_quarter)), "transpose_to": tonic,
+        "meter": task.meter, "low": low, "high": high, "voices": 1,
+    }  # fmt: skip
+    parts: list[Excerpts] = []
+    families: list[np.ndarray] = []
+    counts: dict[str, int] = {}
+    left_out = 0
+    for collection in COLLECTIONS:
+        tunes = corpus.load(collection, steps_per_quarter=task.steps_per_quarter).split("test")
+        tunes = (tunes.voice(0) if collection == "bach" else tunes).filter(meter=task.meter, mode=mode, voices=1)
+        excerpts = tunes.excerpts(task.length, **wish)
+        fits = np.ones(len(excerpts.length), np.bool_)
+        if isinstance(task.choice, NoteChoice):
+            fits = _can_be_chosen(excerpts, task.choice)
+        left_out += int((~fits).sum())
+        parts.append(excerpts.take(fits))
+        families.append(tunes.families[tunes.windows(task.length, **wish).piece[fits]])
+        if fits.any():
+            counts[collection] = int(fits.sum())
+    together = Excerpts(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+    return HeldOut(together, np.concatenate(families).astype(np.int64), counts, left_out)
+
+
+def hears_loudness(reward: Reward, excerpts: Excerpts) -> np.ndarray:
+    """bool (terms,): the terms whose values change where every note gets a velocity at random."""
+    steps = np.arange(excerpts.pitch.shape[2])
+    begins = np.maximum.accumulate(np.where(excerpts.onset, steps, 0), axis=2)  # (M, voices, steps): where the event began
+    drawn = np.random.default_rng(_LOUDNESS_SEED).integers(1, 128, excerpts.velocity.shape, np.uint8)
+    velocity = np.where(excerpts.pitch >= 0, np.take_along_axis(drawn, begins, axis=2), 0).astype(np.uint8)
+    plain, changed = reward.score(excerpts), reward.score(excerpts._replace(velocity=velocity))
+    return np.array([not np.allclose(plain[term], changed[term]) for term in plain])
+
+
+def _can_be_chosen(excerpts: Excerpts, choice: NoteChoice) -> np.ndarray:
+    """bool (M,): windows whose notes all have a pitch and a length of the choice's; a rest may be made of several."""
+    pitch, steps = excerpts.pitch[:, 0], np.arange(excerpts.pitch.shape[2])
+    begins = excerpts.onset[:, 0] | (steps == 0)  # (M, steps)
+    ends = np.concatenate([begins[:, 1:], np.ones((len(pitch), 1), np.bool_)], axis=1)  # the event's last step
+    so_far = steps - np.maximum.accumulate(np.where(begins, steps, 0), axis=1) + 1
+    fits = np.isin(pitch, choice.pitches) & (~ends | (pitch < 0) | np.isin(so_far, choice.durations))
+    return np.asarray(fits.all(axis=1))
