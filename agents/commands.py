@@ -16,7 +16,8 @@ import typer
 from musicgym.agents.defaults import settings_for
 from musicgym.agents.options import parse_options
 from musicgym.agents.seeds import jobs_for
-from musicgym.agents.settings import Settings, reward_of, task_id, task_of, user_module
+from musicgym.agents.settings import Settings, reward_of, task_id, task_of
+from musicgym.registration import imported, parted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,6 +35,7 @@ Examples:
   musicgym train --seeds 5       five agents, side by side on all cores, and intervals over them
   musicgym train --resume        go on with the last run after a kill
   musicgym train --reward "rl_tuner(form='fixed') - 0.5*rl_tuner.motif"
+  musicgym train --reward theory --set leap_recovered.leap=7 --set key=2.0
   musicgym train --option length=64 --option key="A minor" --option range=55,76
 """
 
@@ -48,7 +50,12 @@ def run(
         typer.Option(help="NAME=VALUE for the task, such as length=64 or meter=3,4; may be given again for others."),
     ] = None,
     reward: Annotated[
-        str | None, typer.Option(help="What pays: an expression of rewards' names. [default: the task's own]")
+        str | None,
+        typer.Option(help="What pays: an expression of rewards' names, or MODULE:EXPR for your own. [default: the task's own]"),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="TERM.PARAMETER=VALUE or TERM=WEIGHT, a rule's other than its own; may be given again."),
     ] = None,
     steps: Annotated[int | None, typer.Option(help=f"Choices to learn from. [default: {_DEFAULT.steps}]")] = None,
     seed: Annotated[int | None, typer.Option(help="The seed, the first where there are several. [default: 0]")] = None,
@@ -84,9 +91,9 @@ def run(
     """
     began = time.monotonic()
     asked = {
-        "task": task, "options": parse_options(option or []) or None, "reward": reward, "steps": steps, "seed": seed,
-        "seeds": seeds, "n_envs": envs, "observation": observation, "window": window, "ent_coef": entropy,
-        "blind": blind or None, "threads": threads,
+        "task": task, "options": parse_options(option or []) or None, "reward": reward, "changes": set_ or None,
+        "steps": steps, "seed": seed, "seeds": seeds, "n_envs": envs, "observation": observation, "window": window,
+        "ent_coef": entropy, "blind": blind or None, "threads": threads,
     }  # fmt: skip
     asked = {field: value for field, value in asked.items() if value is not None}
     place, all_seeds = _resumed(out, name, asked) if resume else _begun(out, name, asked)
@@ -106,13 +113,13 @@ def run(
 
     try:
         with place.writing():
-            module = user_module(task) if task is not None else None
+            modules = [module for name in (task, reward) if name is not None and (module := parted(name)[0]) is not None]
             outcome = complete(
                 place,
                 all_seeds,
                 showing,
                 jobs=at_once,
-                modules=[] if module is None else [module],
+                modules=modules,
                 seconds_between_checkpoints=checkpoint_every,
             )
     except KeyboardInterrupt:
@@ -129,7 +136,10 @@ def _begun(out: Path, name: str | None, asked: dict[str, Any]) -> tuple[Run, lis
     count = wanted.pop("seeds", 1)
     if count < 1:
         raise ValueError(f"--seeds {count}: expected 1 or more")
-    settings = settings_for({**wanted, "task": task_id(wanted.get("task", _DEFAULT.task))})
+    wanted["task"] = task_id(wanted.get("task", _DEFAULT.task))
+    if "reward" in wanted:
+        wanted["reward"] = imported(wanted["reward"], "reward")
+    settings = settings_for(wanted)
     typer.echo(f"Training on {settings.task}: {settings.total_steps:,} steps, seed {settings.seed}" + _more(count), err=True)
     reward = reward_of(settings)
     _check(settings)
@@ -157,13 +167,17 @@ def _resumed(out: Path, name: str | None, asked: dict[str, Any]) -> tuple[Run, l
     task = asked.pop("task", None)
     if task is not None:
         task_id(task)  # imports the user's own
+    reward = imported(asked.pop("reward"), "reward") if "reward" in asked else None
     if asked:
-        option = {"n_envs": "envs", "ent_coef": "entropy", "options": "option"}.get(next(iter(asked)), next(iter(asked)))
-        raise ValueError(f"--resume goes on with a run's own settings: leave out --{option}")
+        named = {"n_envs": "envs", "ent_coef": "entropy", "options": "option", "changes": "set"}
+        field = next(iter(asked))
+        raise ValueError(f"--resume goes on with a run's own settings: leave out --{named.get(field, field)}")
     place = found_run(out, name)
     config = place.config()
     if task is not None and task_id(task) != config["settings"].task:
         raise ValueError(f"--task {task}: the run in {str(place.folder)!r} is of {config['settings'].task}")
+    if reward is not None and reward != config["settings"].reward:
+        raise ValueError(f"--reward {reward}: the run in {str(place.folder)!r} has {config['reward']['expression']}")
     typer.echo(f"Going on with {place.folder}", err=True)
     return place, config["seeds"]
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import math
-import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 from musicgym.agents.options import make_task
-from musicgym.registration import registered, task_ids
+from musicgym.registration import imported, registered, task_ids
 
 if TYPE_CHECKING:
     from musicgym.rewards import Reward
@@ -30,6 +27,7 @@ class Settings:
         task: a registered id.
         options: arguments of the task, such as {"length": 64}; not to be changed afterwards.
         reward: an expression; None for the task's own.
+        changes: other parameters and weights of the reward's rules, see `musicgym.rewards.with_settings`.
         steps: choices to learn from; rounded up to whole rollouts of n_envs * n_steps.
         seed: of the agent's weights and choices, and of the pieces.
         observation, window: what the agent sees, see `musicgym.observation`.
@@ -50,6 +48,7 @@ class Settings:
     task: str = "musicgym/Melody-v0"
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
     reward: str | None = None
+    changes: tuple[str, ...] = ()
     steps: int = 500_000
     seed: int = 0
     observation: str = "onehot"
@@ -70,6 +69,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "net", tuple(self.net))
+        object.__setattr__(self, "changes", tuple(self.changes))
         object.__setattr__(self, "options", {name: _tuples(value) for name, value in self.options.items()})  # JSON has lists
         if not (math.isfinite(self.ent_coef) and self.ent_coef >= 0):
             raise ValueError(f"ent_coef={self.ent_coef}: expected 0 or more")
@@ -107,11 +107,6 @@ def task_of(settings: Settings) -> Task:
     return make_task(settings.task, settings.options)
 
 
-def user_module(name: str) -> str | None:
-    """The module in a task's name such as "my_module:lab/Blues-v0"; None where there is none."""
-    return name.rpartition(":")[0] or None
-
-
 def task_id(name: str) -> str:
     """The registered id that a user means: "Melody", "melody-v0", "musicgym/Melody-v0", "my_module:lab/Blues-v0".
 
@@ -120,16 +115,7 @@ def task_id(name: str) -> str:
     Raises:
         ValueError: no such module or task, with the nearest ids.
     """
-    module, wanted = user_module(name), name.rpartition(":")[2]
-    if module is not None:
-        if (here := os.getcwd()) not in sys.path:
-            sys.path.insert(0, here)
-        try:
-            importlib.import_module(module)
-        except ModuleNotFoundError as error:
-            if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-                raise
-            raise ValueError(f"task {name!r}: there is no module {module!r} here or among the installed packages") from error
+    wanted = imported(name, "task")
     short = wanted.lower()
     for known in reversed(task_ids()):  # the newest version first
         bare = known.lower().rpartition("/")[2]
@@ -139,11 +125,11 @@ def task_id(name: str) -> str:
 
 
 def reward_of(settings: Settings) -> Reward:
-    """The reward of a run. Raises ValueError for an unknown task or a bad expression."""
+    """The reward of a run. Raises ValueError for an unknown task, a bad expression, or changes of what isn't in it."""
     from musicgym import rewards
 
     asked = settings.reward if settings.reward is not None else registered(settings.task).reward
-    return rewards.parse(asked) if isinstance(asked, str) else asked
+    return rewards.with_settings(rewards.parse(asked) if isinstance(asked, str) else asked, settings.changes)
 
 
 def _tuples(value: Any) -> Any:

@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "train": Command(
             "musicgym.agents.commands", "train", "Train an agent and leave its pieces, scores and figures in runs/.", "agents"
         ),
+        "reward": Command("musicgym.rewards.commands", "reward", "Judge MIDI, MusicXML and ABC files, note by note."),
         "corpus": Command("musicgym.corpus.commands", "corpus", "List, build and show the collections of real tunes."),
         "bench": Command(
             "musicgym.benchmarks.commands",

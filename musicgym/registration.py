@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import importlib
+import os
+import re
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -71,3 +75,40 @@ def registered(id: str) -> Registered:
 def task_ids() -> list[str]:
     """All registered ids."""
     return sorted(_TASKS)
+
+
+def parted(name: str) -> tuple[str | None, str]:
+    """The module and the rest of "my_module:lab/Blues-v0" or "my_module:2*blue_note"; None where no module is named.
+
+    >>> parted("my.module:lab/Blues-v0"), parted("rl_tuner(form='a:b')")
+    (('my.module', 'lab/Blues-v0'), (None, "rl_tuner(form='a:b')"))
+    """
+    found = re.match(r"\s*([^\W\d]\w*(?:\.[^\W\d]\w*)*)\s*:(.*)", name, re.DOTALL)
+    return (found[1], found[2].strip()) if found else (None, name)
+
+
+def imported(name: str, what: str) -> str:
+    """What a user means by "MODULE:REST", once the module is imported, which registers it: the rest.
+
+    The module is looked for in the working folder and among the installed packages. This runs its code: only names that a
+    user types come here, none that is read from a file.
+
+    Args:
+        name: a task's id or a reward's expression, with or without a module before it.
+        what: "task" or "reward", for the message.
+
+    Raises:
+        ValueError: there is no such module.
+    """
+    module, rest = parted(name)
+    if module is None:
+        return name
+    if (here := os.getcwd()) not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise
+        raise ValueError(f"{what} {name!r}: there is no module {module!r} here or among the installed packages") from error
+    return rest

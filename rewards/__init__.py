@@ -18,6 +18,7 @@ _HOME = {
     "parse": "expression",
     "register": "expression",
     "rule": "rules",
+    "with_settings": "settings",
 }
 
 if TYPE_CHECKING:
@@ -25,8 +26,21 @@ if TYPE_CHECKING:
     from musicgym.rewards.paid import AtEnd, Normalised, Potential
     from musicgym.rewards.reward import BoundReward, Reward, Rules
     from musicgym.rewards.rules import rule
+    from musicgym.rewards.settings import with_settings
 
-__all__ = ["AtEnd", "BoundReward", "Normalised", "Potential", "Reward", "Rules", "names", "parse", "register", "rule"]
+__all__ = [
+    "AtEnd",
+    "BoundReward",
+    "Normalised",
+    "Potential",
+    "Reward",
+    "Rules",
+    "names",
+    "parse",
+    "register",
+    "rule",
+    "with_settings",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -55,6 +55,17 @@ def bars(score: Score) -> list[Bar]:
     return made
 
 
+def bar_numbers(score: Score) -> np.ndarray:
+    """The number of each step's bar as a score on paper counts them, int64 (steps,): a pickup is bar 0.
+
+    >>> bar_numbers(Score.blank(1, 12, pickup=2))[[0, 1, 2]].tolist()
+    [0, 0, 1]
+    """
+    begins = np.diff(score.position.astype(int), prepend=-2) != 1
+    first = 1 if score.steps and score.position[0] == 0 else 0
+    return np.cumsum(begins) + first - 1
+
+
 def positions_as_read(spans: Sequence[tuple[int, int]], full: Sequence[int]) -> np.ndarray:
     """Steps since the bar line, int16 (steps,), as readers take them from the measures of a file.
 
