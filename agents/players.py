@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -25,7 +25,7 @@ class Judged(NamedTuple):
 
     terms: tuple[str, ...]
     totals: np.ndarray  # float64 (pieces, terms)
-    scores: list[Score]  # the first `KEPT_SCORES` pieces
+    scores: list[Score]  # the first pieces, as many as were asked for
     illegal: int  # choices that had to be repaired, of all pieces
     distinct: int  # how many of the pieces differ from each other in their notes; loudness doesn't count
     music: Excerpts  # (pieces, voices, steps): all of them, in order
@@ -40,6 +40,8 @@ def play(
     observation: str = "tokens",
     window: int | None = None,
     seed: int = 0,
+    options: dict[str, Any] | None = None,
+    keep: int = KEPT_SCORES,
 ) -> Judged:
     """Let a player write pieces, each to its end.
 
@@ -50,10 +52,12 @@ def play(
         reward: what judges them; None for the task's own.
         observation, window: what the player sees.
         seed: piece i has the seed + i; the player's random source has it too.
+        options: what all pieces start from, see `ComposeVectorEnv.reset`.
+        keep: of how many pieces there will be a score.
     """
     rng = np.random.default_rng(seed)
     env = ComposeVectorEnv(task, pieces, reward=reward, observation=observation, window=window, autoreset_mode="next-step")
-    observations, infos = env.reset(seed=seed)
+    observations, infos = env.reset(seed=seed, options=options)
     terms = env.session.bound.terms
     totals = np.zeros((len(terms), pieces))
     scores: dict[int, Score] = {}
@@ -73,7 +77,7 @@ def play(
             music = found.take(np.arange(pieces)) if music is None else music
             for kept, array in zip(music, found, strict=True):
                 kept[ended] = array[ended]
-        first = [int(row) for row in np.flatnonzero(ended) if row < KEPT_SCORES]
+        first = [int(row) for row in np.flatnonzero(ended) if row < keep]
         scores.update(zip(first, env.scores(first), strict=True))
         playing &= ~ended
     env.close()

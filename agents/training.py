@@ -15,7 +15,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 
 from musicgym.agents import checkpoint
-from musicgym.agents.players import Judged, play, randomly
+from musicgym.agents.players import Judged, Player, play, randomly
 from musicgym.agents.sb3 import make_vec_env
 from musicgym.agents.settings import Settings, reward_of, task_of
 
@@ -210,16 +210,27 @@ class _Keeper(BaseCallback):
         self.kept = time.monotonic()
 
 
-def judge(model: MaskablePPO, settings: Settings, pieces: int, *, masked: bool, reward: Reward, seed: int) -> Judged:
-    """Pieces of an agent, sampled with or without the mask and judged by a reward; see `players.play`."""
+def player(model: MaskablePPO, settings: Settings, *, masked: bool = True, greedy: bool = False) -> Player:
+    """An agent as something that chooses: sampled from torch's random source, or `greedy` what it holds likeliest."""
 
     def choose(observations: np.ndarray, masks: tuple[np.ndarray, ...], rng: np.random.Generator) -> np.ndarray:
         seen = np.zeros_like(observations) if settings.blind else observations
         allowed = np.concatenate(masks, axis=1) if masked else None
-        actions, _ = model.predict(seen, action_masks=allowed, deterministic=False)
+        actions, _ = model.predict(seen, action_masks=allowed, deterministic=greedy)
         return np.asarray(actions)
 
+    return choose
+
+
+def judge(model: MaskablePPO, settings: Settings, pieces: int, *, masked: bool, reward: Reward, seed: int) -> Judged:
+    """Pieces of an agent, sampled with or without the mask and judged by a reward; see `players.play`."""
     torch.manual_seed(seed)
     return play(
-        task_of(settings), pieces, choose, reward=reward, observation=settings.observation, window=settings.window, seed=seed
+        task_of(settings),
+        pieces,
+        player(model, settings, masked=masked),
+        reward=reward,
+        observation=settings.observation,
+        window=settings.window,
+        seed=seed,
     )

@@ -54,9 +54,9 @@ def judge(reward: Reward, score: Score, first: int = 0, stop: int | None = None)
     Example:
         >>> from musicgym import Score
         >>> from musicgym.rewards import parse
-        >>> score = Score.from_notes([[(0, 4, 60, 80), (4, 4, 66, 80)]], key="G major")
-        >>> judge(parse("fixed_key"), score.transpose(1)).marks
-        [Mark(voice=0, step=0, bar=1, beat=1.0, note='C#4', rule='fixed_key', value=-1.0)]
+        >>> score = Score.from_notes([[(0, 4, 62, 80), (4, 4, 61, 80)]], key="G major")
+        >>> judge(parse("fixed_key"), score).marks
+        [Mark(voice=0, step=4, bar=1, beat=2.0, note='C#4', rule='fixed_key', value=-1.0)]
     """
     stop = score.steps if stop is None else stop
     _check_length(score, first, stop)
