@@ -15,7 +15,10 @@ from musicgym.rewards.rules import RULES
 
 Factory = Callable[..., Reward]
 # Rewards that are known without being imported by the user: name -> the module that holds a function of that name.
-_BUILT_IN = {"rl_tuner": "musicgym.rewards.rl_tuner"}
+_BUILT_IN = {
+    "performance": "musicgym.rewards.performance",
+    "rl_tuner": "musicgym.rewards.rl_tuner",
+}
 _REWARDS: dict[str, Factory] = {}
 _LONGEST = 10_000  # characters: Python's own parser may fail on worse
 _PAID: dict[str, Callable[..., Reward]] = {"at_end": AtEnd, "potential": Potential, "clip": Clipped}

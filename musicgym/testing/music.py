@@ -31,8 +31,15 @@ def random_score(
     after_open = np.pad(open_slots[:, :-1], ((0, 0), (1, 0)))
     onset = (onset | after_open) & ~open_slots
     pitch[open_slots] = BLANK
-    velocity = np.where(pitch >= 0, 80, 0)
-    return dataclasses.replace(page, pitch=pitch, onset=onset, velocity=velocity, phrase_end=draws.random(steps) < 0.2)
+    marks = draws.random(steps) < 0.2 if draws.random() < 0.7 else np.zeros(steps, bool)
+    return dataclasses.replace(page, pitch=pitch, onset=onset, velocity=velocities(pitch, onset, draws), phrase_end=marks)
+
+
+def velocities(pitch: np.ndarray, onset: np.ndarray, draws: np.random.Generator) -> np.ndarray:
+    """uint8 (voices, steps): one drawn for each note, kept up while it sounds; 0 elsewhere."""
+    drawn = draws.integers(1, 128, pitch.shape)
+    began = np.maximum.accumulate(np.where(onset, np.arange(pitch.shape[1]), 0), axis=1)
+    return np.where(pitch >= 0, np.take_along_axis(drawn, began, axis=1), 0).astype(np.uint8)
 
 
 def random_music(draws: np.random.Generator, task: Task, pieces: int) -> Excerpts:
@@ -56,7 +63,7 @@ TASKS: dict[str, Task] = {
     "bars open": Task(_STEPS, length=12, blank=0.5, holes="bar", meter=(1, 4)),
     "edits": Task(_STEPS, voices=2, length=6, begin="filled", order="random", sweeps=2),
     "second thoughts": Task(_STEPS, voices=2, length=5, sweeps=2),
-    "notes": Task(NoteChoice((REST, 55, 60, 64, 67), (1, 2, 3, 5)), length=12),
+    "notes": Task(NoteChoice((REST, 55, 60, 64, 67), (1, 2, 3, 5), (30, 80, 127)), length=12),
     "notes in three voices": Task(NoteChoice((REST, 55, 60, 64), (1, 2, 4)), voices=3, length=7, order="random"),
     "chords": Task(ChordChoice(((60, 67), (55, 64), (52, 60))), voices=3, length=6),
     "chords under a melody": Task(ChordChoice(((52, 67), (52, 64))), voices=2, length=7, given=(0,), order="random"),

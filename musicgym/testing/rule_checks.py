@@ -86,7 +86,7 @@ def _check_reach(rule: Rule, values: tuple[float, ...], score: Score, before: np
 
 def _edited(score: Score, voice: int, step: int, draws: np.random.Generator) -> tuple[Score, int]:
     """The score with another event at one slot, holds after it going on with it, and the last step that this changed."""
-    pitch, onset = score.pitch.copy(), score.onset.copy()
+    pitch, onset, velocity = score.pitch.copy(), score.onset.copy(), score.velocity.copy()
     can_hold = step > 0 and pitch[voice, step - 1] != BLANK
     kind = draws.random()
     if can_hold and kind < 0.25:
@@ -98,5 +98,7 @@ def _edited(score: Score, voice: int, step: int, draws: np.random.Generator) -> 
     last = step
     while last + 1 < score.steps and pitch[voice, last + 1] != BLANK and not onset[voice, last + 1]:
         last += 1
-        pitch[voice, last] = pitch[voice, step]
-    return dataclasses.replace(score, pitch=pitch, onset=onset, velocity=np.where(pitch >= 0, 80, 0)), last
+    loud = velocity[voice, step - 1] if not onset[voice, step] else draws.integers(1, 128)
+    pitch[voice, step : last + 1] = pitch[voice, step]
+    velocity[voice, step : last + 1] = loud if pitch[voice, step] >= 0 else 0
+    return dataclasses.replace(score, pitch=pitch, onset=onset, velocity=velocity), last
