@@ -77,8 +77,8 @@ def real_tunes(task: Task, reward: Reward) -> RealTunes:
 def held_out(task: Task) -> HeldOut:
     """Windows of held-out folk tunes and of chorales' sopranos that could be pieces of a task.
 
-    They don't overlap, begin at bar lines, are as long as the task's pieces, in its metre and mode, moved to its tonic (that of its
-    first key) and within its range. Where notes are chosen whole, their pitches and lengths are those that can be chosen.
+    They don't overlap, begin at bar lines, are as long as the task's pieces, in its metre and mode, moved to its tonic (that of
+    its first key) and within its range. Where notes are chosen whole, their pitches and lengths are those that can be chosen.
 
     Args:
         task: one voice on an empty page.
