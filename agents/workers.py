@@ -6,6 +6,7 @@ Should the first process die, however suddenly, its workers end at once, so that
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -132,7 +133,8 @@ def work(pipe: Connection, modules: tuple[str, ...]) -> None:
         return
     except Exception as error:  # whatever it is, the first process tells it
         expected = isinstance(error, (ValueError, OSError))
-        pipe.send(Failure(str(error) if expected else traceback.format_exc(), expected))
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # unless it has let go already
+            pipe.send(Failure(str(error) if expected else traceback.format_exc(), expected))
 
 
 def _end_with_parent() -> None:
