@@ -93,19 +93,31 @@ def test_the_loop_is_the_tunes_own_first_two_bars() -> None:
         assert made.onset[row, 0, 0:steps:span].all()
 
 
-def test_uniform_random_is_random_play_of_melody() -> None:
-    music = Excerpts.from_scores([Score.from_notes([[Note(0, 4, 60, 80)]], steps=32)] * 4000)
-    made = played("uniform random", music)
-    begins, pitch = made.onset[:, 0], made.pitch[:, 0].astype(int)
-    codes = np.where(begins, np.where(pitch < 0, 0, pitch - 46), 1)
+def codes_of(music: Excerpts) -> np.ndarray:
+    """What `StepChoice(48, 83)` would have to choose, int (M, steps): 0 a rest, 1 hold, 2.. pitches."""
+    pitch = music.pitch[:, 0].astype(int)
+    return np.where(music.onset[:, 0], np.where(pitch < 0, 0, pitch - 46), 1)
+
+
+def empty_pages(pieces: int) -> Excerpts:
+    return Excerpts.from_scores([Score.from_notes([[Note(0, 4, 60, 80)]], steps=32)] * pieces)
+
+
+def test_uniform_random_draws_every_legal_choice_alike() -> None:
+    codes = codes_of(played("uniform random", empty_pages(4000)))
     assert (codes[:, 0] != 1).all()
     share = np.bincount(codes[:, 1:].ravel(), minlength=38) / codes[:, 1:].size
     np.testing.assert_allclose(share, 1 / 38, atol=0.0025)  # five standard deviations
     first = np.bincount(codes[:, 0], minlength=38) / len(codes)
     np.testing.assert_allclose(first[[0, *range(2, 38)]], 1 / 37, atol=0.013)
+
+
+@pytest.mark.slow  # compiles the environment where no other test has
+def test_the_environment_writes_the_same_music_from_the_same_choices() -> None:
+    made = played("uniform random", empty_pages(50))
     env = ComposeVectorEnv("musicgym/Melody-v0", 50, autoreset_mode="disabled")
     env.reset(seed=0)
-    for column in codes[:50].T:
+    for column in codes_of(made).T:
         env.step(column)
     for row, score in enumerate(env.scores()):
         np.testing.assert_array_equal(score.pitch, made.pitch[row])
