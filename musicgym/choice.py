@@ -38,12 +38,12 @@ class StepChoice:
     kind: ClassVar[int] = STEP
 
     def __post_init__(self) -> None:
-        _check_range("StepChoice", self.low, self.high)
+        check_range("StepChoice", self.low, self.high)
         object.__setattr__(self, "low", int(self.low))
         object.__setattr__(self, "high", int(self.high))
         object.__setattr__(self, "ranges", tuple((int(a), int(b)) for a, b in self.ranges))
         for low, high in self.ranges:
-            _check_range("StepChoice.ranges", low, high)
+            check_range("StepChoice.ranges", low, high)
             if low < self.low or high > self.high:
                 raise ValueError(f"StepChoice.ranges holds ({low}, {high}): expected ranges inside {self.low}..{self.high}")
 
@@ -119,7 +119,7 @@ class ChordChoice:
         if not self.ranges:
             raise ValueError("ChordChoice(ranges=()): expected a (low, high) for each voice")
         for low, high in self.ranges:
-            _check_range("ChordChoice.ranges", low, high)
+            check_range("ChordChoice.ranges", low, high)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -150,7 +150,8 @@ def choice_to_json(choice: Choice) -> dict[str, Any]:
     return {"class": type(choice).__name__, **fields}
 
 
-def _check_range(what: str, low: int, high: int) -> None:
+def check_range(what: str, low: int, high: int) -> None:
+    """Raises ValueError, in the name of `what`, for a lowest and highest pitch that are no range of MIDI numbers."""
     if not all(isinstance(pitch, (int, np.integer)) for pitch in (low, high)) or not 0 <= low < high <= 127:
         raise ValueError(f"{what}(low={low}, high={high}): low must be below high (MIDI numbers 0..127)")
 

@@ -9,6 +9,9 @@ import musicgym
 from musicgym.observation import OBSERVATIONS
 
 every_id = pytest.mark.parametrize("id", musicgym.task_ids())
+LENGTH = 32
+# So that a piece is as many choices long in tasks of whole notes as in those of single steps.
+SINGLE_STEPS = {"musicgym/ExpressiveMelody-v0": {"durations": (1,)}}
 every_observation = pytest.mark.parametrize("observation", OBSERVATIONS)
 
 
@@ -29,6 +32,11 @@ class WithoutTerms(VectorWrapper):
         return {name: value for name, value in infos.items() if "reward_terms" not in name}
 
 
+def batch(id, **arguments):
+    """Three pieces of LENGTH choices."""
+    return gym.make_vec(id, num_envs=3, length=LENGTH, **SINGLE_STEPS.get(id, {}), **arguments)
+
+
 @every_id
 @every_observation
 @pytest.mark.filterwarnings("error::RuntimeWarning")  # sums of value counts once wrapped around
@@ -41,7 +49,7 @@ def test_a_single_environment_has_the_specs_it_says(id, observation):
 @every_id
 @every_observation
 def test_a_batch_that_torchrl_resets_has_the_specs_it_says(id, observation):
-    env = GymWrapper(gym.make_vec(id, num_envs=3, observation=observation, autoreset_mode="disabled"))
+    env = GymWrapper(batch(id, observation=observation, autoreset_mode="disabled"))
     check_env_specs(env)
     rollout = env.rollout(65, break_when_any_done=False)
     assert rollout.batch_size == (3, 65)
@@ -51,7 +59,7 @@ def test_a_batch_that_torchrl_resets_has_the_specs_it_says(id, observation):
 @every_id
 @every_observation
 def test_a_batch_that_resets_itself_has_the_specs_it_says(id, observation):
-    env = GymWrapper(WithoutTerms(gym.make_vec(id, num_envs=3, observation=observation)))
+    env = GymWrapper(WithoutTerms(batch(id, observation=observation)))
     check_env_specs(env)
     rollout = env.rollout(65, break_when_any_done=False)
     assert rollout["next", "terminated"].sum() == 6

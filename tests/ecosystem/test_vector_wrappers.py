@@ -11,13 +11,16 @@ from musicgym.observation import OBSERVATIONS
 
 MODES = [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP, AutoresetMode.DISABLED]
 LENGTH = 12
+# So that a piece is as many choices long in tasks of whole notes as in those of single steps.
+SINGLE_STEPS = {"musicgym/ExpressiveMelody-v0": {"durations": (1,)}}
 every_id = pytest.mark.parametrize("id", musicgym.task_ids())
 every_observation = pytest.mark.parametrize("observation", OBSERVATIONS)
 every_mode = pytest.mark.parametrize("mode", MODES)
 
 
 def make(id, mode, observation="onehot", num_envs=4):
-    return gym.make_vec(id, num_envs=num_envs, observation=observation, autoreset_mode=mode, length=LENGTH)
+    fields = {"length": LENGTH, **SINGLE_STEPS.get(id, {})}
+    return gym.make_vec(id, num_envs=num_envs, observation=observation, autoreset_mode=mode, **fields)
 
 
 def play(env, mode, pieces=2):
@@ -64,7 +67,7 @@ def test_dict_info_to_list_gives_each_piece_what_its_single_environment_says(id,
     ended = np.zeros(4, bool)
     for turn in play(env, mode):
         infos = turn[-1]
-        assert all(info["action_mask"].shape == (env.single_action_space.n,) for info in infos)
+        assert all(info["action_mask"].shape == (gym.spaces.flatdim(env.single_action_space),) for info in infos)
         if len(turn) == 5:
             began = ended if mode is AutoresetMode.NEXT_STEP else np.zeros(4, bool)
             for n, info in enumerate(infos):
