@@ -29,7 +29,7 @@ class RealTunes(NamedTuple):
 
 
 class HeldOut(NamedTuple):
-    """M windows of tunes of the test split."""
+    """M windows of tunes of one split."""
 
     excerpts: Excerpts  # (M, 1, steps)
     families: np.ndarray  # int64 (M,)
@@ -74,14 +74,15 @@ def real_tunes(task: Task, reward: Reward) -> RealTunes:
     return RealTunes(Sample(totals, found.families), by_collection, note, found.excerpts)
 
 
-def held_out(task: Task) -> HeldOut:
-    """Windows of held-out folk tunes and of chorales' sopranos that could be pieces of a task.
+def held_out(task: Task, split: str = "test") -> HeldOut:
+    """Windows of one split's folk tunes and chorales' sopranos that could be pieces of a task.
 
     They don't overlap, begin at bar lines, are as long as the task's pieces, in its metre and mode, moved to its tonic (that of
     its first key) and within its range. Where notes are chosen whole, their pitches and lengths are those that can be chosen.
 
     Args:
         task: one voice on an empty page.
+        split: "test", "valid" or "train".
     """
     from musicgym import corpus
 
@@ -98,7 +99,7 @@ def held_out(task: Task) -> HeldOut:
     counts: dict[str, int] = {}
     left_out = 0
     for collection in COLLECTIONS:
-        tunes = corpus.load(collection, steps_per_quarter=task.steps_per_quarter).split("test")
+        tunes = corpus.load(collection, steps_per_quarter=task.steps_per_quarter).split(split)
         tunes = (tunes.voice(0) if collection == "bach" else tunes).filter(meter=task.meter, mode=mode, voices=1)
         excerpts = tunes.excerpts(task.length, **wish)
         fits = np.ones(len(excerpts.length), np.bool_)

@@ -16,8 +16,8 @@ from musicgym.task import Task
 _WORDS = {"none": None, "true": True, "false": False}
 
 
-def parse_options(words: Iterable[str]) -> dict[str, Any]:
-    """Options from words of the form name=value.
+def parse_options(words: Iterable[str], flag: str = "--option") -> dict[str, Any]:
+    """Options from words of the form name=value; `flag` is what messages call them.
 
     A value is a number, none, true, false or text; a list of them, with commas between, is a tuple, and `given=0,` is one of one.
 
@@ -33,9 +33,9 @@ def parse_options(words: Iterable[str]) -> dict[str, Any]:
         name, sign, text = word.partition("=")
         name = name.strip()
         if not sign or not name.isidentifier():
-            raise ValueError(f"--option {word!r}: expected name=value, such as length=64 or key='A minor'")
+            raise ValueError(f"{flag} {word!r}: expected name=value, such as length=64 or key='A minor'")
         if name in found:
-            raise ValueError(f"--option {word!r}: {name} has a value already, {found[name]!r}; expected one")
+            raise ValueError(f"{flag} {word!r}: {name} has a value already, {found[name]!r}; expected one")
         parts = [_value(part.strip()) for part in text.split(",") if part.strip()]
         found[name] = tuple(parts) if "," in text else parts[0] if parts else ""
     return found

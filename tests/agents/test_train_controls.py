@@ -1,13 +1,26 @@
 """The script that sets trained agents beside controls: what it runs, what it writes, what it calls met."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
+from musicgym.agents.comparison import Figure, Sample
+from musicgym.agents.players import play, randomly
 from musicgym.agents.settings import Settings
 from musicgym.benchmarks import train_controls
-from musicgym.benchmarks.train_controls import CONTROL_SEEDS, PIECES, WINDOW_SEEDS, Judgement, control_arms, verdicts
+from musicgym.benchmarks.control_verdicts import PIECES, RANDOM, REAL, Judgement, Samples, panel_of, samples_of, verdicts
+from musicgym.benchmarks.train_controls import CONTROL_SEEDS, TUNING_SEEDS, control_arms, setting_arms
+
+FIXED = Settings(reward="rl_tuner(form='fixed')")
+PANEL = {
+    "trained": {m: Figure(0.2, 0.1, 0.3) for m in ("pitch_class", "interval", "duration", "inter_onset")},
+    RANDOM: {m: Figure(0.5, 0.4, 0.6) for m in ("pitch_class", "interval", "duration", "inter_onset")},
+    REAL: {},
+}
+for name, value in (("trained", -3.0), (RANDOM, -6.0), (REAL, -2.5)):
+    PANEL[name]["log_likelihood"] = Figure(value, value - 0.1, value + 0.1)
 
 
 def test_controls_differ_from_the_trained_arm_in_one_field_each():
@@ -16,17 +29,33 @@ def test_controls_differ_from_the_trained_arm_in_one_field_each():
         arm: {k for k, v in settings.to_dict().items() if v != base.to_dict()[k]} for arm, settings in control_arms(base).items()
     }
     assert changed == {"trained": set(), "constant": {"reward"}, "negated": {"reward"}, "blind": {"blind"}}
+    assert control_arms(base)["negated"].reward == "-1*(rl_tuner)"
+    assert control_arms(FIXED)["constant"].reward == "0*(rl_tuner(form='fixed'))"
 
 
 def test_a_default_is_not_chosen_on_the_seeds_that_figures_are_reported_on():
-    assert not set(WINDOW_SEEDS) & set(CONTROL_SEEDS)
+    assert not set(TUNING_SEEDS) & set(CONTROL_SEEDS)
 
 
-def judgements(**means):
+def test_arms_of_settings_are_read_from_text():
+    arms = setting_arms(FIXED, ["", "n_envs=256 net=32", "net=64,64 ent_coef=0.1"])
+    assert arms["as it is"] == FIXED
+    assert arms["n_envs=256 net=32"] == dataclasses.replace(FIXED, n_envs=256, net=(32,))
+    assert arms["net=64,64 ent_coef=0.1"] == dataclasses.replace(FIXED, net=(64, 64), ent_coef=0.1)
+    with pytest.raises(ValueError, match="'n_env'"):
+        setting_arms(FIXED, ["n_env=3"])
+
+
+@pytest.fixture(scope="module")
+def music():
+    return play("musicgym/Melody-v0", 2, randomly(masked=True)).music
+
+
+def judgements(music, distinct=PIECES, **means):
     rng = np.random.default_rng(0)
     terms = np.zeros((PIECES, 9))
     return [
-        Judgement(arm, seed, 1.0, terms + rng.normal(mean / 9, 0.1, terms.shape), PIECES)
+        Judgement(arm, seed, 1.0, terms + rng.normal(mean / 9, 0.1, terms.shape), distinct, music)
         for arm, mean in means.items()
         for seed in range(5)
     ]
@@ -41,10 +70,68 @@ def judgements(**means):
         ({"trained": 100, "constant": -18, "negated": -200, "blind": 130}, ["trained above blind"]),
     ],
 )
-def test_each_expectation_can_be_missed(means, missed):
-    met = verdicts(judgements(**means), Settings())
-    assert [name for name, value in met.items() if not value] == [name for name in met if any(name.startswith(m) for m in missed)]
-    assert len([name for name, value in met.items() if not value]) == len(missed)
+def test_each_expectation_of_rl_tuners_reward_can_be_missed(music, means, missed):
+    found = judgements(music, **means)
+    met = verdicts(found, Settings(), samples_of(found, Settings()), {})
+    assert len(met) == 6
+    assert misses_of(met) == missed or [any(n.startswith(m) for m in missed) for n in misses_of(met)] == [True] * len(missed)
+
+
+def misses_of(met):
+    return [name for name, value in met.items() if not value]
+
+
+def of_music(means, distinct, music):
+    """Judgements and samples in which real tunes are worth 0 to 100."""
+    found = judgements(music, distinct, **{k: v for k, v in means.items() if k != RANDOM})
+    by_source = {
+        arm: Sample(np.concatenate([j.totals for j in found if j.arm == arm]), np.repeat(np.arange(5), PIECES))
+        for arm in dict.fromkeys(j.arm for j in found)
+    }
+    by_source[RANDOM] = Sample(np.full((PIECES, 9), means[RANDOM] / 9), np.arange(PIECES))
+    tunes = np.full((101, 9), np.nan)
+    tunes[:, :8] = np.linspace(0, 100, 101)[:, None] / 8
+    by_source[REAL] = Sample(tunes, np.arange(101))  # the last term can't be judged on real tunes
+    for source, sample in by_source.items():
+        if source != REAL:
+            sample.totals[:, 8] = 1000.0  # so it must not count
+    return found, Samples(tuple("abcdefghi"), by_source, {}, "")
+
+
+GOOD = {"trained": 60, "constant": -18, "negated": -200, "blind": 20, RANDOM: -18}
+
+
+@pytest.mark.parametrize(
+    ("means", "distinct", "panel", "missed"),
+    [
+        ({}, PIECES, {}, []),
+        ({"trained": 22}, PIECES, {}, ["trained at or above percentile 25"]),
+        ({}, 900, {}, ["distinct pieces"]),
+        ({}, PIECES, {"interval": Figure(0.35, 0.2, 0.45)}, ["trained nearer to real music than random, masked by interval"]),
+        ({}, PIECES, {"log_likelihood": Figure(0.0, -0.1, 1.1)}, ["trained nearer to real music than random, masked by log"]),
+        ({"constant": 10}, PIECES, {}, ["constant within 10%"]),
+        ({"blind": 80}, PIECES, {}, ["trained above blind"]),
+    ],
+)
+def test_each_expectation_of_a_reward_that_knows_music_can_be_missed(music, means, distinct, panel, missed):
+    found, samples = of_music({**GOOD, **means}, distinct, music)
+    met = verdicts(found, FIXED, samples, {**PANEL, "trained": {**PANEL["trained"], **panel}})
+    assert len(met) == 12
+    misses = misses_of(met)
+    assert len(misses) == len(missed), misses
+    assert all(name.startswith(start) for name, start in zip(misses, missed))
+
+
+@pytest.mark.slow
+def test_random_play_is_farther_from_real_music_than_real_tunes_are():
+    random = play("musicgym/Melody-v0", PIECES, randomly(masked=True), seed=1)
+    found = [Judgement("trained", 0, 1.0, random.totals, random.distinct, random.music)]
+    panel = panel_of(samples_of(found, Settings()), Settings())
+    assert set(panel) == {"trained", RANDOM, REAL}
+    for measure in ("pitch_class", "interval", "duration", "inter_onset"):
+        assert panel[REAL][measure].high < panel[RANDOM][measure].low
+        assert panel["trained"][measure].mean == pytest.approx(panel[RANDOM][measure].mean, abs=0.05)
+    assert panel[RANDOM]["log_likelihood"].high < panel[REAL]["log_likelihood"].low
 
 
 @pytest.mark.slow
@@ -54,6 +141,25 @@ def test_a_tiny_run_writes_json_and_a_table(tmp_path, capsys, monkeypatch):
     found = json.loads((tmp_path / "windows.json").read_text())
     assert found["seeds"] == [7, 8]
     assert set(found["totals"]) == {"window 4", "window 8"}
-    assert set(found["means"]) == {"window 4", "window 8", "random, masked", "real tunes"}
-    assert "| total |" in (tmp_path / "windows.md").read_text()
+    assert set(found["means"]) == {"window 4", "window 8", RANDOM, REAL} == set(found["panel"])
+    text = (tmp_path / "windows.md").read_text()
+    assert "| total |" in text
+    assert "| log_likelihood |" in text
     capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["controls", "--task", "Melodie"], "did you mean musicgym/Melody-v0"),
+        (["controls", "--option", "lenght=8"], "did you mean length"),
+        (["controls", "--reward", "rl_tunr"], "did you mean rl_tuner"),
+        (["settings", "--arm", "n_env=8"], "'n_env'"),
+    ],
+)
+def test_bad_input_is_one_line(words, message, capsys, tmp_path):
+    assert train_controls.main([*words, "--out", str(tmp_path / "none")]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("Error: ")
+    assert message in told
+    assert not (tmp_path / "none").exists()
