@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -126,7 +127,7 @@ def train(
 
 def load_agent(folder: Path, settings: Settings) -> MaskablePPO:
     """The agent of a run, from its last checkpoint. Unlike SB3's agent.zip, a checkpoint runs no code when it is read."""
-    model = make_agent(settings)
+    model = make_agent(replace(settings, reward_scale=1.0))  # nothing is paid any more, so nothing need be measured
     checkpoint.load_policy(model, checkpoint.read(folder / "checkpoint.npz"))
     return model
 
