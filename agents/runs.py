@@ -119,10 +119,15 @@ def new_run(out: Path, name: str | None, task: str) -> Run:
     if name is not None:
         return Run(_make(out, name))
     stem = re.sub(r"-v\d+$", "", task.rpartition("/")[2]).lower()
+    return Run(new_folder(out, stem))
+
+
+def new_folder(out: Path, stem: str) -> Path:
+    """A new folder in `out`: `stem` and the next number that is free. Raises ValueError if it can't be made."""
     number = 1 + max((int(m[1]) for path in out.glob(f"{stem}-*") if (m := re.fullmatch(rf"{stem}-(\d+)", path.name))), default=0)
     while (out / f"{stem}-{number}").exists():
         number += 1
-    return Run(_make(out, f"{stem}-{number}"))
+    return _make(out, f"{stem}-{number}")
 
 
 def part(run: Run, name: str) -> Run:
@@ -159,7 +164,7 @@ def found_run(out: Path, name: str | None) -> Run:
             raise ValueError(f"there is no run {name!r} in {str(out)!r} (there are: {known})")
         return Run(out / name)
     if not there:
-        raise ValueError(f"there is no run in {str(out)!r} to go on with: start one without --resume")
+        raise ValueError(f"there is no run in {str(out)!r}: start one by musicgym train, without --resume")
     return Run(there[-1])
 
 

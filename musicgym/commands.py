@@ -38,7 +38,14 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "train": Command(
             "musicgym.agents.commands", "train", "Train an agent and leave its pieces, scores and figures in runs/.", "agents"
         ),
+        "compose": Command(
+            "musicgym.agents.composing_commands",
+            "compose",
+            "Let a trained agent compose, also from your own beginning.",
+            "agents",
+        ),
         "reward": Command("musicgym.rewards.commands", "reward", "Judge MIDI, MusicXML and ABC files, note by note."),
+        "list": Command("musicgym.agents.listing", "list_", "Name the tasks, rewards, agents and corpora there are."),
         "corpus": Command("musicgym.corpus.commands", "corpus", "List, build and show the collections of real tunes."),
         "bench": Command(
             "musicgym.benchmarks.commands",

@@ -213,9 +213,11 @@ def _row(mark: Mark, names: list[str] | None) -> list[str]:
 
 
 def _totals(found: Judgement) -> list[str]:
-    width = max([*map(len, found.totals), len("total")])
-    values = {**found.totals, "total": found.total}
-    return ["  by term", *(f"    {term:<{width}}  {_number(value):>9}" for term, value in values.items())]
+    told = {term: value for term, value in found.totals.items() if value}
+    width = max([*map(len, told), len("total")])
+    lines = [f"    {term:<{width}}  {_number(value):>9}" for term, value in {**told, "total": found.total}.items()]
+    silent = len(found.totals) - len(told)
+    return [f"  by term ({silent} more at 0)" if silent else "  by term", *lines]
 
 
 def _number(value: float) -> str:

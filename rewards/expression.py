@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import inspect
 import keyword
 from collections.abc import Callable
 from importlib import import_module
@@ -50,6 +51,13 @@ def register(name: str, factory: Factory | Reward) -> None:
 def names() -> list[str]:
     """All names that an expression may use."""
     return sorted({*_built_in(), *_REWARDS, *RULES, *_PAID})
+
+
+def documented() -> list[tuple[str, str, str]]:
+    """Name, kind and docstring of all that an expression may use, sets of rules first; a kind is "set", "rule" or "change"."""
+    sets: dict[str, Any] = {**_REWARDS, **_built_in()}
+    kinds: list[tuple[str, dict[str, Any]]] = [("set", sets), ("change", dict(_PAID)), ("rule", dict(RULES))]
+    return [(name, kind, inspect.getdoc(known[name]) or "") for kind, known in kinds for name in sorted(known)]
 
 
 def parse(text: str) -> Reward:
