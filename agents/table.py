@@ -45,7 +45,10 @@ def to_json(comparison: Comparison) -> dict[str, Any]:
 
 
 def show(comparison: Comparison, notes: list[str], console: Console) -> None:
-    """Print means, half their intervals, and whether the first source is above (+), below (-) or even (=)."""
+    """Print means, half their intervals, and whether the first source is above (+), below (-) or even (=).
+
+    Terms that are 0 for every piece (a weight of 0, a rule that never applies) share one line below the table.
+    """
     from rich import box
     from rich.table import Table
 
@@ -59,7 +62,10 @@ def show(comparison: Comparison, notes: list[str], console: Console) -> None:
     table.add_column("term")
     for source in comparison.means:
         table.add_column(source, justify="right")
+    silent = [row for i, row in enumerate(comparison.rows) if not any(any(f[i]) for f in comparison.means.values())]
     for index, row in enumerate(comparison.rows):
+        if row in silent and row != "total":
+            continue
         cells = [_short(comparison.means[s][index]) for s in comparison.means]
         marked = [
             f"{cell}\N{NO-BREAK SPACE}{marks[comparison.verdict(s, index)]}" if s in comparison.differences else cell
@@ -68,6 +74,8 @@ def show(comparison: Comparison, notes: list[str], console: Console) -> None:
         table.add_row(row, *marked, style="bold" if row == "total" else "", end_section=index == len(comparison.rows) - 2)
     console.print(table)
     console.print(f"+ - = : {next(iter(comparison.means))} is above, below, or not told apart from this (95 %)", style="dim")
+    if silent:
+        console.print(f"0 for all pieces: {', '.join(silent)}", style="dim", markup=False, highlight=False)
     for note in notes:
         console.print(note, style="dim", markup=False, highlight=False)
 
@@ -80,7 +88,7 @@ def _short(figure: Figure) -> str:
     if math.isnan(figure.mean):
         return _UNJUDGED.replace(" ", "\N{NO-BREAK SPACE}")
     half = (figure.high - figure.low) / 2
-    digits = 0 if half >= 10 else 1
+    digits = 0 if half >= 10 else 2 if half < 0.1 and abs(figure.mean) < 10 else 1
     return f"{figure.mean:.{digits}f} ±{half:.{digits}f}".replace(" ", "\N{NO-BREAK SPACE}")
 
 

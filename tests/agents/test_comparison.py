@@ -123,6 +123,17 @@ def test_what_one_source_cannot_be_judged_by_is_left_out_of_the_sum_for_all():
     assert "no\N{NO-BREAK SPACE}velocities" in pages.export_text()
 
 
+def test_terms_that_never_pay_share_one_line():
+    totals = np.array([[1.0, 0.0, 0.25], [1.0, 0.0, 0.25]])
+    compared = compare(["a", "never", "c"], "agent", {name: Sample(totals, np.arange(2)) for name in ("agent", "random")})
+    pages = Console(width=100, record=True, file=io.StringIO())
+    show(compared, [], pages)
+    lines = [line.strip() for line in pages.export_text().splitlines()]
+    assert "0 for all pieces: never" in lines
+    assert not [line for line in lines if line.startswith("never")]
+    assert [line for line in lines if line.startswith("c ") and "0.25" in line]
+
+
 def test_real_tunes_are_of_the_test_split_in_the_tasks_key_and_range():
     reward = rewards.parse("rl_tuner")
     tunes = real_tunes(Task(), reward)
