@@ -210,7 +210,8 @@ def _report(place: Run, outcome: Outcome | None, as_json: bool, console: Console
     first = folder if len(config["seeds"]) == 1 else folder / f"seed-{config['seeds'][0]}"
     lines = [
         f"Done in {time.monotonic() - began:.0f} s. All is in {folder}/",
-        f"  look    {first / 'pieces.png'} (piano rolls), {first / 'pieces' / '1.musicxml'} in a notation program",
+        f"  look    {folder / 'report.html'} in any browser: curves, table, pieces to see and hear, what each rule says",
+        f"          {first / 'pieces.png'} (piano rolls), {first / 'pieces' / '1.musicxml'} in a notation program",
         f"  listen  {first / 'pieces' / '1.wav'}, or the .mid files in any MIDI player (eight pieces)",
         f"  figures {folder / 'table.md'}, {first / 'metrics.jsonl'}, or: tensorboard --logdir {folder}",
         f"  agent   {first / 'agent.zip'} (SB3's format, which runs code when loaded: open only your own)",

@@ -12,7 +12,8 @@ from musicgym import rewards
 from musicgym.agents import table
 from musicgym.agents.comparison import Comparison, Sample, compare
 from musicgym.agents.held_out import real_tunes
-from musicgym.agents.players import play, randomly
+from musicgym.agents.players import Judged, play, randomly
+from musicgym.agents.report import write_report
 from musicgym.agents.runs import TABLE, Run, write_json
 from musicgym.agents.seeds import JUDGING_SEED, SeedWatcher, parts_of, train_parts
 from musicgym.agents.settings import Settings, reward_of, task_of
@@ -72,11 +73,11 @@ def complete(
 
 
 def _judge(run: Run, parts: list[tuple[Settings, Run]], reward: rewards.Reward, trained_on: rewards.Reward) -> Outcome:
-    """Write the table, the last of a run's files."""
+    """Write the report and the table, the last of a run's files."""
     settings = parts[0][0]
     task = task_of(settings)
     pieces = -(-JUDGED_PIECES // len(parts))
-    masked: list[np.ndarray] = []
+    agents: list[Judged] = []
     free: list[np.ndarray] = []
     illegal, distinct = 0, list[int]()
     terms: tuple[str, ...] = ()
@@ -86,12 +87,13 @@ def _judge(run: Run, parts: list[tuple[Settings, Run]], reward: rewards.Reward, 
         unmasked = judge(model, own, pieces, masked=False, reward=reward, seed=JUDGING_SEED + own.seed)
         terms, illegal = judged.terms, illegal + unmasked.illegal
         distinct.append(judged.distinct)
-        masked.append(judged.totals)
+        agents.append(judged)
         free.append(unmasked.totals)
-    samples = {AGENT_COLUMN: _sample(masked), "agent, no mask": _sample(free)}
-    for name, is_masked in (("random, masked", True), ("random", False)):
-        drawn = play(task, JUDGED_PIECES, randomly(masked=is_masked), reward=reward, seed=JUDGING_SEED)
-        samples[name] = _sample([drawn.totals])
+    samples = {AGENT_COLUMN: _sample([judged.totals for judged in agents]), "agent, no mask": _sample(free)}
+    random, free_random = (
+        play(task, JUDGED_PIECES, randomly(masked=is_masked), reward=reward, seed=JUDGING_SEED) for is_masked in (True, False)
+    )
+    samples |= {"random, masked": _sample([random.totals]), "random": _sample([free_random.totals])}
     tunes = real_tunes(task, reward)
     if tunes.sample is not None:
         samples["real tunes"] = tunes.sample
@@ -111,6 +113,17 @@ def _judge(run: Run, parts: list[tuple[Settings, Run]], reward: rewards.Reward, 
     ]
     with replace_file(run.folder / "table.md") as temporary:
         temporary.write_text(table.markdown(comparison, notes), encoding="utf-8")
+    write_report(
+        run,
+        parts,
+        reward=reward,
+        trained_on=trained_on,
+        comparison=comparison,
+        notes=notes,
+        agents=agents,
+        random=random,
+        tunes=tunes,
+    )
     details = {
         "notes": notes,
         "illegal_without_mask": illegal,

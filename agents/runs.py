@@ -7,6 +7,7 @@ runs/melody-1/
     tensorboard/     the same figures for TensorBoard
     agent.zip        the agent as SB3 saves it; SB3 runs code from such files, so open only your own
     pieces/          eight pieces as MIDI, MusicXML and WAV; pieces.png shows them
+    report.html      curves, table, pieces to hear, with what each rule says of them: one file for all seeds
     table.md, .json  what the agent, random play and real tunes earn, by term; written last
 """
 
@@ -27,6 +28,7 @@ from musicgym.agents.settings import Settings
 from musicgym.files.atomic import replace_file
 
 CONFIG, METRICS, CHECKPOINT, AGENT, TABLE = "config.json", "metrics.jsonl", "checkpoint.npz", "agent.zip", "table.json"
+REPORT = "report.html"
 _VERSIONS = ("gymnasium", "numba", "numpy", "sb3-contrib", "stable-baselines3", "torch")
 
 

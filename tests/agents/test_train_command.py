@@ -44,7 +44,7 @@ def test_a_run_leaves_all_its_files(finished):
     folder = finished / "melody-1"
     assert {path.name for path in folder.iterdir() if not path.name.startswith(".")} == {
         *("agent.zip", "checkpoint.npz", "config.json", "metrics.jsonl", "tensorboard"),
-        *("pieces", "pieces.png", "table.json", "table.md"),
+        *("pieces", "pieces.png", "report.html", "table.json", "table.md"),
     }
     assert not [path for path in folder.rglob(".*") if path.name != ".lock"]
     names = {f"{number}.{kind}" for number in range(1, 9) for kind in ("mid", "musicxml", "wav")}

@@ -1,0 +1,169 @@
+"""A run's report.html: what was learned, what it is worth beside random play and real tunes, and pieces of each to hear."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from musicgym.agents.comparison import Comparison
+from musicgym.agents.held_out import RealTunes
+from musicgym.agents.players import Judged
+from musicgym.agents.runs import REPORT, Run
+from musicgym.agents.settings import Settings, task_of
+from musicgym.engine import finished_pieces, score_of
+from musicgym.pieces import Excerpts
+from musicgym.render.report import Curve, Group, Piece, Report, Rule, Table
+from musicgym.render.report import write_report as write_page
+from musicgym.rewards.descriptions import term_lines
+
+if TYPE_CHECKING:
+    from musicgym.rewards import Reward
+    from musicgym.score import Score
+    from musicgym.task import Task
+
+AGENT_PIECES, RANDOM_PIECES, REAL_TUNES = 8, 2, 4
+_REFERENCES = ("random, masked", "real tunes")
+
+
+def write_report(
+    run: Run,
+    parts: Sequence[tuple[Settings, Run]],
+    *,
+    reward: Reward,
+    trained_on: Reward,
+    comparison: Comparison,
+    notes: Sequence[str],
+    agents: Sequence[Judged],
+    random: Judged,
+    tunes: RealTunes,
+) -> None:
+    """Write report.html into a run's folder: one page for all seeds.
+
+    Args:
+        run: the run.
+        parts: settings and folder of each seed.
+        reward: what judged.
+        trained_on: what the agents were paid.
+        comparison, notes: the table, and what is said below it.
+        agents: the pieces of each seed's agent.
+        random: pieces of random play.
+        tunes: real tunes, or none.
+
+    Raises:
+        ValueError: the folder can't be written to.
+    """
+    settings, config = parts[0][0], run.config()
+    task, name = task_of(settings), settings.task.rpartition("/")[2]
+    groups = list(_groups(task, parts, reward, agents, random, tunes))
+    sample = groups[0].pieces[0].score
+    seeds = f"{len(parts)} seeds" if len(parts) > 1 else f"seed {settings.seed}"
+    blind = ", blind" if settings.blind else ""
+    same = trained_on.fingerprint == reward.fingerprint
+    page = Report(
+        title=f"{name}: {run.folder.name}",
+        summary=f"MaskablePPO{blind}, {settings.total_steps:,} choices, {seeds}, trained on {config['reward']['expression']}.",
+        curves=[_curve(own, place) for own, place in parts],
+        table=_table(comparison, [source for source in _REFERENCES if same and source in comparison.means]),
+        rules=[Rule(term, line) for term, line in term_lines(reward, sample).items()],
+        groups=groups,
+        settings={
+            "Settings": _shown(settings.to_dict()),
+            "Task": _shown({field.name: getattr(task, field.name) for field in dataclasses.fields(task)}),
+            "Reward": _shown({**config["reward"], "judged by": reward.name, "fingerprint of that": reward.fingerprint}),
+            "Versions": {**_shown(config["versions"]), "verovio": importlib.metadata.version("verovio")},
+        },
+        notes=notes,
+    )
+    write_page(run.folder / REPORT, page)
+
+
+def _groups(
+    task: Task,
+    parts: Sequence[tuple[Settings, Run]],
+    reward: Reward,
+    agents: Sequence[Judged],
+    random: Judged,
+    tunes: RealTunes,
+) -> Iterator[Group]:
+    """Pieces to show, judged."""
+    names = [f"seed {own.seed}" for own, _ in parts]
+    # Seeds take turns until there are enough: (seed's index, row).
+    turns = [(turn % len(agents), turn // len(agents)) for turn in range(AGENT_PIECES)]
+    turns = [(seed, row) for seed, row in turns if row < len(agents[seed].totals)]
+    yield Group(
+        "Agent",
+        "The first pieces of each seed, sampled; none was chosen.",
+        _judged(reward, [(f"{names[seed]}, piece {row + 1}", _score(task, agents[seed].music, row)) for seed, row in turns]),
+    )
+    ranked = sorted(
+        (float(total), seed, row) for seed, judged in enumerate(agents) for row, total in enumerate(judged.totals.sum(axis=1))
+    )
+    chosen = [("median", ranked[len(ranked) // 2]), ("worst", ranked[0])]
+    yield Group(
+        "Agent: median and worst",
+        f"By total, of {len(ranked):,} pieces of {'all seeds' if len(agents) > 1 else names[0]}.",
+        _judged(reward, [(f"{rank}: {names[seed]}", _score(task, agents[seed].music, row)) for rank, (_, seed, row) in chosen]),
+    )
+    yield Group(
+        "Random play",
+        "Codes drawn alike from those that the task's mask allows.",
+        _judged(reward, [(f"random, piece {row + 1}", _score(task, random.music, row)) for row in range(RANDOM_PIECES)]),
+    )
+    if tunes.excerpts is not None:
+        yield Group(
+            "Real tunes",
+            "Held out: no agent learned from them. Drawn evenly from the collections.",
+            _judged(reward, list(_real(task, tunes, tunes.excerpts))),
+        )
+
+
+def _real(task: Task, tunes: RealTunes, excerpts: Excerpts) -> Iterator[tuple[str, Score]]:
+    """Some real tunes, the collections taking turns."""
+    counts = {collection: count for collection, (count, _) in tunes.by_collection.items()}
+    starts = dict(zip(counts, np.cumsum([0, *counts.values()]).tolist(), strict=False))
+    turns = [(collection, turn) for turn in range(REAL_TUNES) for collection in counts]
+    for collection, turn in [(c, t) for c, t in turns if t < counts[c]][:REAL_TUNES]:
+        row = turn * counts[collection] // REAL_TUNES  # apart from each other: neighbours are of one tune
+        yield f"{collection}, excerpt {row + 1} of {counts[collection]}", _score(task, excerpts, starts[collection] + row)
+
+
+def _score(task: Task, music: Excerpts, row: int) -> Score:
+    return score_of(finished_pieces(music.take(np.array([row]))), 0, task)
+
+
+def _judged(reward: Reward, pieces: list[tuple[str, Score]]) -> list[Piece]:
+    _, marks = reward.score([score for _, score in pieces], marks=True)  # float32 (pieces, terms, voices, steps)
+    return [Piece(label, score, own[:, :, : score.steps]) for (label, score), own in zip(pieces, marks, strict=True)]
+
+
+def _curve(settings: Settings, place: Run) -> Curve:
+    records = place.metrics()
+    terms = records[-1]["terms"] if records else {}
+    values = {"return": [record["return"] for record in records]}
+    values |= {term: [record["terms"].get(term, math.nan) for record in records] for term in terms}
+    return Curve(f"seed {settings.seed}", [record["step"] for record in records], values)
+
+
+def _table(comparison: Comparison, references: Sequence[str]) -> Table:
+    def number(count: int, word: str) -> str:
+        return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+    return Table(
+        rows=comparison.rows,
+        columns={source: [tuple(figure) for figure in figures] for source, figures in comparison.means.items()},
+        verdicts={s: [comparison.verdict(s, row) for row in range(len(comparison.rows))] for s in comparison.differences},
+        counts={
+            source: number(pieces, "piece") + (f", {number(groups, 'group')}" if groups < pieces else "")
+            for source, (pieces, groups) in comparison.counts.items()
+        },
+        references=references,
+    )
+
+
+def _shown(values: dict[str, Any]) -> dict[str, str]:
+    return {name: "–" if value is None or value in ("", ()) else str(value) for name, value in values.items()}
