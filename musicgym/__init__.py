@@ -28,15 +28,18 @@ _HOME = {
     "ComposeVectorEnv": "musicgym.vector_env",
     "Note": "musicgym.score",
     "NoteChoice": "musicgym.choice",
+    "Performance": "musicgym.performing",
     "Score": "musicgym.score",
     "StepChoice": "musicgym.choice",
     "Task": "musicgym.task",
+    "perform": "musicgym.performing",
     "set_threads": "musicgym.threads",
 }
 
 if TYPE_CHECKING:
     from musicgym.choice import ChordChoice, NoteChoice, StepChoice
     from musicgym.env import ComposeEnv
+    from musicgym.performing import Performance, perform
     from musicgym.score import BLANK, REST, Note, Score
     from musicgym.task import Task
     from musicgym.threads import set_threads
@@ -50,10 +53,12 @@ __all__ = [
     "ComposeVectorEnv",
     "Note",
     "NoteChoice",
+    "Performance",
     "Score",
     "StepChoice",
     "Task",
     "__version__",
+    "perform",
     "register",
     "set_threads",
     "task_ids",

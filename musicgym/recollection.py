@@ -12,6 +12,7 @@ import numpy as np
 
 from musicgym.choice import NoteChoice
 from musicgym.compiled import small_kernel
+from musicgym.metre import bar_number
 from musicgym.pieces import Pieces
 from musicgym.score import BLANK
 
@@ -37,14 +38,7 @@ def sizes(task: Task, low: int, high: int) -> list[int]:
 @small_kernel
 def recollect(pieces: Pieces, n: int, voice: int, step: int, sight: Sight, out: np.ndarray, at: int) -> int:
     """Write the tokens of one voice before `step` into `out` from place `at` on; returns the place after them."""
-    line = min(step, pieces.length[n] - 1)
-    line -= pieces.position[n, line]
-    bar = 0 if line >= 0 else BARS - 1  # a pickup belongs to the bar before the first
-    while line > 0:
-        line -= 1
-        line -= pieces.position[n, line]
-        bar += line >= 0
-    out[at] = bar % BARS
+    out[at] = bar_number(pieces.position[n], min(step, pieces.length[n] - 1)) % BARS  # of a pickup the last
     note = -1
     if step > 0:
         sounds = pieces.onset[n, voice, step - 1] and pieces.pitch[n, voice, step - 1] >= 0

@@ -15,13 +15,13 @@ from __future__ import annotations
 import numpy as np
 
 from musicgym.compiled import kernel
+from musicgym.metre import counted_phrase, marked_phrase, metrical_weight
 from musicgym.pieces import Piece
 from musicgym.rewards.reward import Rules
 from musicgym.rewards.rules import rule
 
 MOST_BEATS = 2.0  # that a note can count
 UNMARKED, MARKED = 1.0, 2.0  # whether phrase ends are marked, as a carry remembers it; 0 is not yet known
-Place = tuple[int, int]
 
 
 @kernel
@@ -53,20 +53,9 @@ def mean_velocity(piece: Piece, voice: int, step: int) -> float:
 
 
 @kernel
-def metrical_weight(piece: Piece, step: int) -> float:
-    """1 on the bar line, 0.5 in the middle of a bar of an even number of beats, -0.4 on other beats, else -1 (our own)."""
-    position, bar, beat = piece.position[step], piece.bar[step], piece.beat[step]
-    if position == 0:
-        return 1.0
-    if position % beat:
-        return -1.0
-    return 0.5 if position * 2 == bar and (bar // beat) % 2 == 0 else -0.4
-
-
-@kernel
 def accent(piece: Piece, step: int, louder: float, full: float) -> float:
     """What `metrical_accent` says of a note that is so much louder than the notes before."""
-    return bounded(louder / (metrical_weight(piece, step) * full))
+    return bounded(louder / (metrical_weight(piece.position[step], piece.bar[step], piece.beat[step]) * full))
 
 
 @rule(sees="own", within={"full": (1, 127)})
@@ -106,39 +95,12 @@ def has_phrase_marks(piece: Piece) -> bool:
 
 
 @kernel
-def marked_phrase(piece: Piece, step: int) -> Place:
-    """First step of the phrase that goes on here, and the step after its last, by marks; a piece's last phrase ends with it."""
-    first, end = step, step
-    while first > 0 and not piece.phrase_end[first - 1]:
-        first -= 1
-    while end < piece.length and not piece.phrase_end[end]:
-        end += 1
-    while end < piece.length and piece.phrase_end[end]:
-        end += 1
-    return first, max(end, step + 1)
-
-
-@kernel
-def counted_phrase(piece: Piece, step: int, bars: int) -> Place:
-    """As `marked_phrase`, with phrases of so many bars from the first bar line on; a pickup goes before the first."""
-    first, bar = step - piece.position[step], 0
-    if first < 0:
-        return step, step + 1
-    line = first
-    while line > 0:  # from bar line to bar line, back to the first
-        line -= 1
-        line -= piece.position[line]
-        bar += line >= 0
-    for _ in range(bar % bars):
-        first -= 1
-        first -= piece.position[first]
-    return first, max(min(first + bars * piece.bar[step], piece.length), step + 1)
-
-
-@kernel
 def arch(piece: Piece, step: int, bars: float, turn: float, marked: bool) -> float:
     """How loud the phrase is to be here: a parabola, -1 at its ends, 1 where it turns, 0 on the average."""
-    first, end = marked_phrase(piece, step) if marked else counted_phrase(piece, step, int(bars))
+    if marked:
+        first, end = marked_phrase(piece.phrase_end, piece.length, step)
+    else:
+        first, end = counted_phrase(piece.position, piece.length, step, int(bars), piece.bar[step])
     place = (step - first) / (end - first) - turn
     place = place / turn if place < 0 else place / (1.0 - turn)
     return bounded(3.0 * (1.0 - place * place) - 2.0)

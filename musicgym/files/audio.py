@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,7 +56,9 @@ TIMBRES = (
 )
 
 
-class _Note(NamedTuple):
+class Tone(NamedTuple):
+    """A note to be heard."""
+
     start: int  # samples
     length: int  # samples until it is released
     pitch: int
@@ -80,23 +82,48 @@ def write(score: Score, path: str | Path, *, sample_rate: int = 44_100, stereo: 
         ValueError: blanks that are refused, a sample rate out of range, a tempo that is not above 0, a score that a WAV
             file cannot hold, or a folder that can't be written to.
     """
-    if not 8_000 <= sample_rate <= 192_000:
-        raise ValueError(f"sample_rate={sample_rate}: expected 8000..192000 samples a second")
+    check_rate(sample_rate)
     if blanks not in ("refuse", "rest"):
         raise ValueError(f"blanks={blanks!r}: expected 'refuse' or 'rest'")
     empty = np.count_nonzero(score.pitch == BLANK)
     if empty and blanks == "refuse":
         raise ValueError(f"the score has {empty} blank slots: fill them, or pass blanks='rest' to hear silence for them")
+    times = step_times(score)
+    at = np.rint(times * sample_rate).astype(np.int64).tolist()
+    tones = [
+        Tone(at[start], at[start + duration] - at[start], pitch, velocity, voice)
+        for voice in range(score.voices)
+        for start, duration, pitch, velocity in score.notes(voice)
+    ]
+    write_tones(tones, score.programs, float(times[-1]), path, sample_rate=sample_rate, stereo=stereo)
+
+
+def check_rate(sample_rate: int) -> None:
+    """Raises ValueError for a sample rate out of range."""
+    if not 8_000 <= sample_rate <= 192_000:
+        raise ValueError(f"sample_rate={sample_rate}: expected 8000..192000 samples a second")
+
+
+def write_tones(
+    tones: Sequence[Tone], programs: Sequence[int], seconds: float, path: str | Path, *, sample_rate: int, stereo: bool
+) -> None:
+    """As `write`, for tones at any sample.
+
+    Args:
+        tones: in any order.
+        programs: General MIDI program of each voice.
+        seconds: when the music ends; `TAIL` follows.
+        path, sample_rate, stereo: as in `write`.
+    """
+    check_rate(sample_rate)
     channels = 2 if stereo else 1
-    times = _times(score)
-    seconds = float(times[-1]) + TAIL
+    seconds += TAIL
     if not seconds * sample_rate * channels * 2 < _RIFF_LIMIT:
         raise ValueError(f"the score lasts {seconds:.0f} s: too long for a WAV file at {sample_rate} samples a second")
     frames = round(seconds * sample_rate)
-    notes = _notes(score, times, sample_rate)
-    pans = _pans(score.voices, channels)
-    timbres = [TIMBRES[program // 8 % 16] for program in score.programs]
-    render = functools.partial(_blocks, notes, frames, timbres, pans, sample_rate)
+    pans = _pans(len(programs), channels)
+    timbres = [TIMBRES[program // 8 % 16] for program in programs]
+    render = functools.partial(_blocks, sorted(tones), frames, timbres, pans, sample_rate)
     kept = list(render()) if frames <= _KEPT else None
     peak = max(float(np.abs(block).max()) for block in kept or render())
     scale = _PEAK * 32767 / peak if peak else 0.0
@@ -106,24 +133,14 @@ def write(score: Score, path: str | Path, *, sample_rate: int = 44_100, stereo: 
             file.writeframesraw((block * np.float32(scale)).astype("<i2").tobytes())
 
 
-def _times(score: Score) -> np.ndarray:
-    """float64 (steps + 1,): seconds at which each step begins, and the end."""
+def step_times(score: Score) -> np.ndarray:
+    """float64 (steps + 1,): seconds at which each step begins, and the end. Raises ValueError for a tempo that is not above 0."""
     for step, quarters in score.tempos:
         if not quarters > 0:
             raise ValueError(f"tempo {quarters} at step {step}: expected quarters a minute, more than 0")
     which = spread([(change.step, i) for i, change in enumerate(score.tempos)], score.steps)
     lengths = 60.0 / score.steps_per_quarter / np.array([change.quarters for change in score.tempos])  # of a step, in seconds
     return np.concatenate([[0.0], np.cumsum(lengths[which])])
-
-
-def _notes(score: Score, times: np.ndarray, sample_rate: int) -> list[_Note]:
-    at = np.rint(times * sample_rate).astype(np.int64).tolist()
-    notes = [
-        _Note(at[start], at[start + duration] - at[start], pitch, velocity, voice)
-        for voice in range(score.voices)
-        for start, duration, pitch, velocity in score.notes(voice)
-    ]
-    return sorted(notes)
 
 
 def _pans(voices: int, channels: int) -> np.ndarray:
@@ -134,9 +151,9 @@ def _pans(voices: int, channels: int) -> np.ndarray:
     return np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
 
 
-def _blocks(notes: list[_Note], frames: int, timbres: list[Timbre], pans: np.ndarray, sample_rate: int) -> Iterator[np.ndarray]:
+def _blocks(notes: list[Tone], frames: int, timbres: list[Timbre], pans: np.ndarray, sample_rate: int) -> Iterator[np.ndarray]:
     """float32 (samples, channels): the piece, block by block, not yet scaled."""
-    held: list[_Note] = []  # notes that reach into the next block
+    held: list[Tone] = []  # notes that reach into the next block
     coming = 0
     for begin in range(0, frames, _BLOCK):
         size = min(_BLOCK, frames - begin)
@@ -150,11 +167,11 @@ def _blocks(notes: list[_Note], frames: int, timbres: list[Timbre], pans: np.nda
         held = [n for n in held if _last(n, timbres[n.voice], sample_rate) > begin + size]
 
 
-def _last(note: _Note, timbre: Timbre, sample_rate: int) -> int:
+def _last(note: Tone, timbre: Timbre, sample_rate: int) -> int:
     return note.start + note.length + round(timbre.release * sample_rate)
 
 
-def _add(mono: np.ndarray, note: _Note, begin: int, timbre: Timbre, sample_rate: int) -> None:
+def _add(mono: np.ndarray, note: Tone, begin: int, timbre: Timbre, sample_rate: int) -> None:
     """Add the part of a note that falls into a block that begins at sample `begin`."""
     frequency = 440.0 * 2.0 ** ((note.pitch - 69) / 12)
     decay = timbre.decay * 2.0 ** ((60 - note.pitch) / 24) * sample_rate  # low strings sound longer
