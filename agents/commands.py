@@ -157,8 +157,8 @@ def _check(settings: Settings) -> None:
     """Find out what doesn't fit before a folder is made."""
     from musicgym import ComposeVectorEnv
 
-    view = {"observation": settings.observation, "window": settings.window}
-    ComposeVectorEnv(task_of(settings), 1, reward=reward_of(settings), **view).close()
+    task, reward = task_of(settings), reward_of(settings)
+    ComposeVectorEnv(task, 1, reward=reward, observation=settings.observation, window=settings.window).close()
 
 
 def _resumed(out: Path, name: str | None, asked: dict[str, Any]) -> tuple[Run, list[int]]:

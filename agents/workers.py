@@ -17,11 +17,14 @@ from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from musicgym.agents.runs import Run
 from musicgym.agents.seeds import SeedWatcher, train_part
 from musicgym.agents.settings import Settings
+
+if TYPE_CHECKING:
+    from musicgym.agents.training import Progress
 
 _PATIENCE = 10.0  # seconds that a worker has to stop by itself
 
@@ -65,8 +68,8 @@ def train_side_by_side(
             workers[pipe] = process
             busy[pipe] = _hand_out(pipe, waiting)
         while busy:
-            for pipe in wait(list(busy)):
-                assert isinstance(pipe, Connection)
+            ready = wait(list(busy))
+            for pipe in [pipe for pipe in busy if pipe in ready]:
                 said = _heard(pipe, workers[pipe], busy[pipe])
                 if isinstance(said, Failure):
                     raise (ValueError if said.expected else ChildProcessError)(f"seed {busy[pipe]}: {said.message}")
@@ -95,9 +98,10 @@ def _hand_out(pipe: Connection, waiting: list[Job]) -> int:
     return job.settings.seed
 
 
-def _heard(pipe: Connection, process: BaseProcess, seed: int) -> object:
+def _heard(pipe: Connection, process: BaseProcess, seed: int) -> Progress | Done | Failure:
     try:
-        return pipe.recv()
+        said: Progress | Done | Failure = pipe.recv()
+        return said
     except (EOFError, OSError) as error:
         process.join(_PATIENCE)
         raise ChildProcessError(
