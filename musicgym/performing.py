@@ -106,8 +106,9 @@ def perform(score: Score, *, amount: float = 1.0, seed: int | None = None) -> Pe
 
     Example:
         >>> played = perform(Score.from_notes([[(0, 4, 60, 80), (4, 4, 60, 80), (8, 8, 67, 80)]]))
-        >>> bool(played.duration[0] < 0.5 < played.duration[2] / 2)
-        True
+        >>> silence = played.onset[1] - played.onset[0] - played.duration[0]  # before the same pitch again
+        >>> round(float(silence), 4)
+        0.035
     """
     if not isinstance(amount, (int, float, np.number)) or not 0 <= amount <= 3:
         raise ValueError(f"perform(amount={amount!r}): expected a number within 0..3")
@@ -136,14 +137,14 @@ def perform(score: Score, *, amount: float = 1.0, seed: int | None = None) -> Pe
             for note, start, end, velocity in zip(notes, starts.tolist(), ends.tolist(), loud.tolist(), strict=True)
         ]
     table = np.array(sorted(rows)).reshape(-1, 5)
-    voice = table[:, 1].astype(int)
+    played_by = table[:, 1].astype(int)
     return Performance(
         onset=table[:, 0],
         duration=np.maximum(table[:, 2] - table[:, 0], _SHORTEST / 2),
         pitch=table[:, 3].astype(int),
         velocity=table[:, 4].astype(int),
-        voice=voice,
-        program=np.array(score.programs, int)[voice],
+        voice=played_by,
+        program=np.array(score.programs, int)[played_by],
         programs=score.programs,
         names=score.names,
         seconds=float(times[-1]),
@@ -219,4 +220,5 @@ def _decibels(score: Score, notes: list[Note], phrases: np.ndarray) -> np.ndarra
     first, end = phrases[starts, 0], phrases[starts, 1]
     strong = [weight(int(page.position[0, at]), int(page.bar[0, at]), int(page.beat[0, at])) for at in starts]
     arch = -_towards_ends((starts - first) / (end - first), _SOFT_START, _SOFT_END)
-    return arch + _ACCENT * np.array(strong) + _OCTAVE * (pitches - pitches.mean()) / 12
+    louder: np.ndarray = arch + _ACCENT * np.array(strong) + _OCTAVE * (pitches - pitches.mean()) / 12
+    return louder
