@@ -196,14 +196,15 @@ def look_tokens(
     Args:
         handle: of a `View`.
         rows: int64: numbers of the pieces to look at; empty for all.
-        terms: float32 (terms, N), or (0, 0) for no sums.
+        terms: float32 (terms, N), or (0, 0) for no sums; only where `rows` is empty.
         out: uint8 (rows, tokens).
         masks: int8 (rows, codes), or (0, 0) for none.
         sums: float32 (N,).
         lo, hi: the places of `rows`, `out` and `masks` that are done.
     """
     view = handle.value
-    _look_tokens(view.pieces, view.plan, view.sight, rows, terms, out, masks, sums, lo, hi)
+    add_up(terms, sums, max(lo, 0), hi)
+    _look_tokens(view.pieces, view.plan, view.sight, rows, out, masks, lo, hi)
 
 
 @kernel
@@ -212,10 +213,8 @@ def _look_tokens(
     plan: Plan,
     sight: Sight,
     rows: np.ndarray,
-    terms: np.ndarray,
     out: np.ndarray,
     masks: np.ndarray,
-    sums: np.ndarray,
     lo: int,
     hi: int,
 ) -> None:
@@ -224,19 +223,19 @@ def _look_tokens(
         if n < 0:
             continue
         token_row(pieces, n, sight, out[i])
-        mask_and_sum(pieces, n, i, plan, terms, masks, sums)
+        if masks.shape[0]:
+            mask_row(pieces, n, plan, masks[i])
 
 
 @inlined
-def mask_and_sum(pieces: Pieces, n: int, i: int, plan: Plan, terms: np.ndarray, masks: np.ndarray, sums: np.ndarray) -> None:
-    """The part of a look that is the same for every observation."""
-    if masks.shape[0]:
-        mask_row(pieces, n, plan, masks[i])
-    if terms.shape[0]:
-        total = 0.0
-        for k in range(terms.shape[0]):
-            total += terms[k, n]
-        sums[n] = total
+def add_up(terms: np.ndarray, sums: np.ndarray, lo: int, hi: int) -> None:
+    """Write into `sums`, float32 (N,), the sum of the terms, float32 (terms, N), of the pieces lo..hi; nothing if there are none.
+
+    Term by term: piece by piece, dozens of rows whose distance is a power of two would share one line of the cache.
+    """
+    for k in range(terms.shape[0]):
+        for n in range(lo, hi):
+            sums[n] = (sums[n] if k > 0 else np.float32(0.0)) + terms[k, n]
 
 
 @Entry
@@ -245,8 +244,9 @@ def look_bits(
 ) -> None:
     """As `look_tokens`, with one-hot bits: `out` is uint8 (rows, bits)."""
     view = handle.value
+    add_up(terms, sums, max(lo, 0), hi)
     tokens = np.empty(view.sight.nvec.shape[0], np.int64)
-    _look_bits(view.pieces, view.plan, view.sight, rows, terms, tokens, out, masks, sums, lo, hi)
+    _look_bits(view.pieces, view.plan, view.sight, rows, tokens, out, masks, lo, hi)
 
 
 @kernel
@@ -255,11 +255,9 @@ def _look_bits(
     plan: Plan,
     sight: Sight,
     rows: np.ndarray,
-    terms: np.ndarray,
     tokens: np.ndarray,
     out: np.ndarray,
     masks: np.ndarray,
-    sums: np.ndarray,
     lo: int,
     hi: int,
 ) -> None:
@@ -272,7 +270,8 @@ def _look_bits(
         bits[:] = 0
         for k in range(tokens.shape[0]):
             bits[sight.offsets[k] + tokens[k]] = 1
-        mask_and_sum(pieces, n, i, plan, terms, masks, sums)
+        if masks.shape[0]:
+            mask_row(pieces, n, plan, masks[i])
 
 
 @Entry
@@ -281,7 +280,8 @@ def look_roll(
 ) -> None:
     """As `look_tokens`, with piano rolls: `out` is uint8 (rows, channels, pitches, steps)."""
     view = handle.value
-    _look_roll(view.pieces, view.plan, view.sight, rows, terms, out, masks, sums, lo, hi)
+    add_up(terms, sums, max(lo, 0), hi)
+    _look_roll(view.pieces, view.plan, view.sight, rows, out, masks, lo, hi)
 
 
 @kernel
@@ -290,10 +290,8 @@ def _look_roll(
     plan: Plan,
     sight: Sight,
     rows: np.ndarray,
-    terms: np.ndarray,
     out: np.ndarray,
     masks: np.ndarray,
-    sums: np.ndarray,
     lo: int,
     hi: int,
 ) -> None:
@@ -302,7 +300,8 @@ def _look_roll(
         if n < 0:
             continue
         roll_row(pieces, n, sight, out[i])
-        mask_and_sum(pieces, n, i, plan, terms, masks, sums)
+        if masks.shape[0]:
+            mask_row(pieces, n, plan, masks[i])
 
 
 @inlined

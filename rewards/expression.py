@@ -19,6 +19,7 @@ Factory = Callable[..., Reward]
 _BUILT_IN = {
     "performance": "musicgym.rewards.performance",
     "rl_tuner": "musicgym.rewards.rl_tuner",
+    "theory": "musicgym.rewards.theory",
 }
 _REWARDS: dict[str, Factory] = {}
 _LONGEST = 10_000  # characters: Python's own parser may fail on worse

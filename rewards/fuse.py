@@ -59,28 +59,59 @@ def _importable(rule: Rule) -> bool:
     return named and rule.__module__ != "__main__" and getattr(module, "__file__", None) is not None
 
 
+_WHERE = {  # when rules that judge only such sites are called
+    "any": "",
+    "note": "piece.onset[voice, step] and piece.pitch[voice, step] >= 0",
+    "bar": "piece.position[step] == piece.bar[step] - 1",
+    "end": "step == piece.length - 1",
+}
+
+
 def _judges(rules: tuple[Rule, ...]) -> str:
     """The source of `judge`, `judge_seen` and `judge_carried` for these rules."""
+    return "".join(
+        _judge(rules, name, head, form)
+        for name, head, form in (
+            ("judge", "params, sums", "plain"),
+            ("judge_seen", "low, high, last, sign, params, sums", "seen"),
+            ("judge_carried", "carry, params, sums", "carried"),
+        )
+    )
+
+
+def _judge(rules: tuple[Rule, ...], name: str, head: str, form: str) -> str:
+    """One of them: a function for each kind of site, and one that calls those that belong to a site."""
+    parts, calls = [], []
+    for at, where in _WHERE.items():
+        lines = _calls(rules, at, form)
+        if not lines:
+            continue
+        # What happens once a bar or once a piece stands apart: inside, it would make the rest of the code slower.
+        how = "small_kernel" if at in ("bar", "end") else "kernel"
+        parts.append(f"@{how}\ndef {name}_{at}(piece, voice, step, {head}):\n{''.join(lines)}\n\n")
+        call = f"{name}_{at}(piece, voice, step, {head})\n"
+        calls.append(f"    if {where}:\n        {call}" if where else f"    {call}")
+    return f"{''.join(parts)}@kernel\ndef {name}(piece, voice, step, {head}):\n{''.join(calls) or '    pass'}\n\n\n"
+
+
+def _calls(rules: tuple[Rule, ...], kind: str, form: str) -> list[str]:
+    """The lines that call the rules of one kind of site."""
     # Values first, sums last, carried forms after the others: between two writes to arrays the compiler reads a slot only once.
     plain, seen, carried, sums = [], [], [], []
     at = scalars = 0
     for i, rule in enumerate(rules):
         params = "".join(f", params[{at + k}]" for k in range(len(rule.parameters)))
         at += len(rule.parameters)
-        call = f"rule_{i}(piece, voice, step{params})"
-        plain.append(f"    value_{i} = {call}\n")
-        sums.append(f"    sums[{i}] += value_{i}\n")
-        voices = ("low <= voice <= high", "voice >= low", "True")[rule.sees]
-        seen.append(f"    if step <= last + {rule.span} and {voices}:\n        sums[{i}] += sign * {call}\n")
-        if rule.carry:
-            part = f"carry[voice, {scalars}:{scalars + rule.carry}]"
-            carried.append(f"    value_{i} = carried_{i}(piece, voice, step, {part}{params})\n")
-            scalars += rule.carry
-        else:
-            carried.insert(0, plain[-1])
-    heads = (
-        ("judge(piece, voice, step, params, sums)", plain + sums),
-        ("judge_seen(piece, voice, step, low, high, last, sign, params, sums)", seen),
-        ("judge_carried(piece, voice, step, carry, params, sums)", carried + sums),
-    )
-    return "".join(f"@kernel\ndef {head}:\n{''.join(lines) or '    pass'}\n\n\n" for head, lines in heads)
+        if rule.at == kind:
+            call = f"rule_{i}(piece, voice, step{params})"
+            plain.append(f"    value_{i} = {call}\n")
+            sums.append(f"    sums[{i}] += value_{i}\n")
+            voices = ("low <= voice <= high", "voice >= low", "True")[rule.sees]
+            seen.append(f"    if step <= last + {rule.span} and {voices}:\n        sums[{i}] += sign * {call}\n")
+            if rule.carry:
+                part = f"carry[voice, {scalars}:{scalars + rule.carry}]"
+                carried.append(f"    value_{i} = carried_{i}(piece, voice, step, {part}{params})\n")
+            else:
+                carried.insert(0, plain[-1])
+        scalars += rule.carry
+    return seen if form == "seen" else (plain if form == "plain" else carried) + sums

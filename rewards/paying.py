@@ -15,6 +15,7 @@ from musicgym.rewards.rules import ALL, LOWER
 from musicgym.score import BLANK
 from musicgym.writing import Plan, swap_log, view, write_code
 
+BLOCK = 64  # pieces that are paid together
 SPAN = 0  # the longest span of the set
 SEES = 0  # the widest view of the set
 
@@ -37,6 +38,17 @@ def judge_carried(piece: Piece, voice: int, step: int, carry: np.ndarray, params
 
 
 # From here on: copied into every generated module.
+
+
+@kernel
+def put_block(block: np.ndarray, out: np.ndarray, first: int, end: int) -> None:
+    """Copy terms of a few pieces, float32 (pieces, rules), to their places in `out`, float32 (rules, N).
+
+    Row by row: written piece by piece, dozens of rows whose distance is a power of two would share one line of the cache.
+    """
+    for r in range(block.shape[1]):
+        for n in range(first, end):
+            out[r, n] = block[n - first, r]
 
 
 @small_kernel
@@ -82,7 +94,8 @@ def pay_appended(
     handle: Handle, params: np.ndarray, weights: np.ndarray, carry: np.ndarray, out: np.ndarray, lo: int, hi: int
 ) -> None:
     """What the last choice of each piece pays where all are written forward in time; `out` is float32 (rules, N)."""
-    _pay_appended(handle.value, params, weights, carry, np.empty(weights.shape[0]), out, lo, hi)
+    block = np.empty((min(BLOCK, hi - lo), weights.shape[0]), np.float32)
+    _pay_appended(handle.value, params, weights, carry, np.empty(weights.shape[0]), block, out, lo, hi)
 
 
 @kernel
@@ -92,37 +105,52 @@ def _pay_appended(
     weights: np.ndarray,
     carry: np.ndarray,
     sums: np.ndarray,
+    block: np.ndarray,
     out: np.ndarray,
     lo: int,
     hi: int,
 ) -> None:
-    for n in range(max(lo, 0), hi):
-        sums[:] = 0.0
-        piece = view(pieces, n)
-        for k in range(pieces.log_count[n]):
-            voice, step = pieces.log_slot[n, k, 0], pieces.log_slot[n, k, 1]
-            if voice >= 0 and step >= 0:  # they are; knowing it spares the compiler the care for indices from the end
-                judge_carried(piece, voice, step, carry[n], params, sums)
-        for r in range(weights.shape[0]):
-            out[r, n] = weights[r] * sums[r]
+    for first in range(max(lo, 0), hi, BLOCK):
+        end = min(first + BLOCK, hi)
+        for n in range(first, end):
+            sums[:] = 0.0
+            piece = view(pieces, n)
+            for k in range(pieces.log_count[n]):
+                voice, step = pieces.log_slot[n, k, 0], pieces.log_slot[n, k, 1]
+                if voice >= 0 and step >= 0:  # they are; knowing it spares the compiler the care for indices from the end
+                    judge_carried(piece, voice, step, carry[n], params, sums)
+            for r in range(weights.shape[0]):
+                block[n - first, r] = weights[r] * sums[r]
+        put_block(block, out, first, end)
 
 
 def pay_any(
     handle: Handle, params: np.ndarray, weights: np.ndarray, carry: np.ndarray, out: np.ndarray, lo: int, hi: int
 ) -> None:
     """What the last choice of each piece pays, in any order of filling; `out` is float32 (rules, N)."""
-    _pay_any(handle.value, params, weights, np.empty(weights.shape[0]), out, lo, hi)
+    block = np.empty((min(BLOCK, hi - lo), weights.shape[0]), np.float32)
+    _pay_any(handle.value, params, weights, np.empty(weights.shape[0]), block, out, lo, hi)
 
 
 @kernel
 def _pay_any(
-    pieces: Pieces, params: np.ndarray, weights: np.ndarray, sums: np.ndarray, out: np.ndarray, lo: int, hi: int
+    pieces: Pieces,
+    params: np.ndarray,
+    weights: np.ndarray,
+    sums: np.ndarray,
+    block: np.ndarray,
+    out: np.ndarray,
+    lo: int,
+    hi: int,
 ) -> None:
-    for n in range(lo, hi):
-        sums[:] = 0.0
-        difference(pieces, n, params, sums)
-        for r in range(weights.shape[0]):
-            out[r, n] = weights[r] * sums[r]
+    for first in range(lo, hi, BLOCK):
+        end = min(first + BLOCK, hi)
+        for n in range(first, end):
+            sums[:] = 0.0
+            difference(pieces, n, params, sums)
+            for r in range(weights.shape[0]):
+                block[n - first, r] = weights[r] * sums[r]
+        put_block(block, out, first, end)
 
 
 def carry_on(handle: Handle, params: np.ndarray, weights: np.ndarray, carry: np.ndarray, rows: np.ndarray) -> None:

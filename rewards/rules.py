@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from musicgym.rewards.reward import Rules
 
 Sees = Literal["own", "lower", "all"]
+At = Literal["any", "note", "bar", "end"]
 OWN, LOWER, ALL = 0, 1, 2  # which voices a rule looks at, as the kernels know it
 _SEES_NAMES: tuple[Sees, ...] = ("own", "lower", "all")
 _SEES = {name: i for i, name in enumerate(_SEES_NAMES)}
+SITES: tuple[At, ...] = ("any", "note", "bar", "end")
 _REACH = 32767  # a span for "to the end of the piece": pieces are shorter
 _FIRST = ("piece", "voice", "step")
 
@@ -42,6 +44,7 @@ class Rule:
         parameters: names and default values.
         span: a site is not affected by slots more than so many steps before it.
         sees: OWN voice only, own and LOWER numbers, or ALL voices.
+        at: the sites that it judges, one of `SITES`; everywhere else it is 0.
         within: parameter name -> lowest and highest value that makes sense; a parameter that isn't in it takes any number.
         function: the plain function: the oracle of the compiled one.
     """
@@ -51,6 +54,7 @@ class Rule:
         function: Callable[..., float],
         span: int | None,
         sees: Sees,
+        at: At = "any",
         within: Mapping[str, tuple[float, float]] | None = None,
     ) -> None:
         self.function = function
@@ -68,6 +72,9 @@ class Rule:
         if sees not in _SEES:
             raise ValueError(f"rule {self.name}: sees={sees!r}: expected 'own', 'lower' or 'all'")
         self.sees = _SEES[sees]
+        if at not in SITES:
+            raise ValueError(f"rule {self.name}: at={at!r}: expected one of {', '.join(map(repr, SITES))}")
+        self.at: At = at
         self.compiled = kernel(_positional(function))
         function.__qualname__ = f"{self.name}.function"  # where pickle finds it: the module's own name is the rule's
         self.carry = 0
@@ -78,7 +85,8 @@ class Rule:
         """Decorator for a cheaper form, `(piece, voice, step, carry, *, parameters)`, for pieces written forward in time.
 
         `carry` is float64 (size,), zeros when a piece begins and kept between its sites, a carry of its own for each voice.
-        It is called at every site in order, holds too. The stateless form stays the oracle and serves everywhere else.
+        It is called in order at every site that the rule judges (`at`; holds too where that is "any"). The stateless form stays
+        the oracle and serves everywhere else.
         """
 
         def decorate(function: Callable[..., float]) -> Rule:
@@ -128,7 +136,7 @@ class Rule:
         """By name where another process can import it, so that it is the same rule there; else (cloudpickle) by its functions."""
         if self.__module__ != "__main__" and getattr(sys.modules.get(self.__module__), self.name, None) is self:
             return str(self.name)
-        return _remade, (self.function, self.span, self.sees, self.within, self.carry, self.carried_function)
+        return _remade, (self.function, self.span, self.sees, self.at, self.within, self.carry, self.carried_function)
 
     def __repr__(self) -> str:
         return f"<rule {self.name}>"
@@ -138,6 +146,7 @@ def _remade(
     function: Callable[..., float],
     span: int,
     sees: int,
+    at: At,
     within: dict[str, tuple[float, float]],
     carry: int,
     carried: Callable[..., float] | None,
@@ -145,7 +154,7 @@ def _remade(
     here = getattr(sys.modules.get(function.__module__), function.__name__, None)
     if isinstance(here, Rule) and here.function is function:
         return here
-    made = Rule(function, span, _SEES_NAMES[sees], within)
+    made = Rule(function, span, _SEES_NAMES[sees], at, within)
     return made if carried is None else made.carried(carry)(carried)
 
 
@@ -153,7 +162,7 @@ def _remade(
 def rule(function: Callable[..., float], /) -> Rule: ...
 @overload
 def rule(
-    *, span: int | None = None, sees: Sees = "all", within: Mapping[str, tuple[float, float]] | None = None
+    *, span: int | None = None, sees: Sees = "all", at: At = "any", within: Mapping[str, tuple[float, float]] | None = None
 ) -> Callable[[Callable[..., float]], Rule]: ...
 def rule(
     function: Callable[..., float] | None = None,
@@ -161,6 +170,7 @@ def rule(
     *,
     span: int | None = None,
     sees: Sees = "all",
+    at: At = "any",
     within: Mapping[str, tuple[float, float]] | None = None,
 ) -> Rule | Callable[[Callable[..., float]], Rule]:
     """Make a function a rule and register it under its name.
@@ -170,6 +180,8 @@ def rule(
         sees: the voices that the rule looks at: "own", "lower" (own and lower numbers) or "all".
             Narrower is faster where pieces are not written forward in time; `musicgym.testing.check_reward` finds
             what was declared too narrow.
+        at: the sites that the rule judges; elsewhere it must be 0. "note": where a note begins; "bar": the last step of a bar;
+            "end": the piece's last step; "any": all. Narrower is faster, and what is too narrow is found likewise.
         within: lowest and highest value of parameters, inclusive.
 
     Raises:
@@ -178,7 +190,7 @@ def rule(
     """
 
     def decorate(function: Callable[..., float]) -> Rule:
-        made = Rule(function, span, sees, within)
+        made = Rule(function, span, sees, at, within)
         known = RULES.get(made.name)
         if known is not None and known.__module__ != made.__module__:
             raise ValueError(f"rule {made.name!r} is already registered by {known.__module__}: choose another name")

@@ -55,6 +55,11 @@ def _check_compiled(rule: Rule, plain: np.ndarray, compiled: np.ndarray) -> None
     if apart.any():
         voice, step = (int(k) for k in np.argwhere(apart)[0])
         here, there = compiled[voice, step], plain[voice, step]
+        if rule.at != "any" and here == 0.0:
+            raise AssertionError(
+                f"rule {rule.name}: at={rule.at!r} is too narrow: it says {there:g} of voice {voice}, step {step}, "
+                "where it isn't asked"
+            )
         raise AssertionError(
             f"rule {rule.name}: compiled and uncompiled differ, {here!r} against {there!r} at voice {voice}, step {step}; "
             "compiled code computes in int64 where NumPy keeps small types, which wrap"

@@ -1,0 +1,173 @@
+"""Form: what comes again, and how it has changed. The motif is the bar."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from musicgym.compiled import kernel
+from musicgym.pieces import Piece
+from musicgym.rewards.rules import rule
+from musicgym.rewards.theory.reading import bar_begun, begins, closes
+
+LEAST_NOTES = 2  # a bar with fewer is no motif
+UNLIKE, RHYTHM, INVERTED, TRANSPOSED, VARIED, SAME = 0, 1, 2, 3, 4, 5
+TOLERANCE = 1  # semitones: a sequence within the scale changes whole steps into half steps
+
+
+@kernel
+def kinship(piece: Piece, voice: int, first: int, earlier: int, steps: int) -> int:
+    """What the bar of `steps` steps from `first` on is to that from `earlier` on, one of UNLIKE .. SAME.
+
+    RHYTHM: notes and rests begin at the same places. INVERTED: and every interval goes the other way, as far within TOLERANCE.
+    TRANSPOSED: all intervals agree within TOLERANCE, from another pitch. VARIED: half of the notes or more agree. SAME: all.
+    """
+    if earlier < 0 or piece.position[earlier] != 0:
+        return UNLIKE
+    notes, same, shift = 0, 0, 0
+    transposed, inverted, last, last_earlier = True, True, -1, -1
+    for i in range(steps):
+        a, b = piece.pitch[voice, first + i], piece.pitch[voice, earlier + i]
+        if piece.onset[voice, first + i] != piece.onset[voice, earlier + i] or (a < 0) != (b < 0):
+            return UNLIKE
+        if a >= 0 and piece.onset[voice, first + i]:
+            same += a == b
+            if notes == 0:
+                shift = a - b
+            else:
+                there, here = b - last_earlier, a - last
+                transposed = transposed and abs(a - b - shift) <= TOLERANCE
+                inverted = inverted and abs(here + there) <= TOLERANCE and (here * there < 0 or (here == 0 and there == 0))
+            notes += 1
+            last, last_earlier = a, b
+    if notes < LEAST_NOTES:
+        return UNLIKE
+    if same == notes:
+        return SAME
+    if 2 * same >= notes:
+        return VARIED
+    if transposed:
+        return TRANSPOSED
+    return INVERTED if inverted else RHYTHM
+
+
+@kernel
+def nearest_kin(piece: Piece, voice: int, step: int) -> int:
+    """The closest kinship of the bar that ends here to those one, two and four bars before it; UNLIKE where no bar ends."""
+    first = bar_begun(piece, step)
+    if first < 0:
+        return UNLIKE
+    bar = piece.bar[step]
+    found = max(kinship(piece, voice, first, first - bar, bar), kinship(piece, voice, first, first - 2 * bar, bar))
+    return max(found, kinship(piece, voice, first, first - 4 * bar, bar))
+
+
+@kernel
+def has_kin(piece: Piece, voice: int, step: int, bars: int, kind: int) -> float:
+    """At the end of every `bars` bars: 1 where one of them has this kinship to the bar one, two or four before it."""
+    if not closes(piece, step, bars):
+        return 0.0
+    bar = np.int64(piece.bar[step])
+    for k in range(bars):
+        if step >= k * bar and nearest_kin(piece, voice, step - k * bar) == kind:
+            return 1.0
+    return 0.0
+
+
+@rule(sees="own", at="bar", within={"bars": (1, 64)})
+def motif_repeated(piece, voice, step, *, bars=2):
+    """+1 for every `bars` bars of which one has the notes of the bar one, two or four before it.
+
+    "Repetition is the simplest" of developments ("Motive Development Techniques", Music 231). Paid once, or agents do no other.
+    """
+    return has_kin(piece, voice, step, np.int64(bars), SAME)
+
+
+@rule(sees="own", at="bar", within={"bars": (1, 64)})
+def motif_transposed(piece, voice, step, *, bars=2):
+    """+1 for every `bars` bars of which one has the bar one, two or four before it on another degree.
+
+    A sequence: "intervals may change quality (but not number)" ("Motive Development Techniques", Music 231).
+    """
+    return has_kin(piece, voice, step, np.int64(bars), TRANSPOSED)
+
+
+@rule(sees="own", at="bar", within={"bars": (1, 64)})
+def motif_inverted(piece, voice, step, *, bars=2):
+    """+1 for every `bars` bars of which one has the bar one, two or four before it upside down.
+
+    Inversion: "repeated in the opposite direction" ("Motive Development Techniques", Music 231).
+    """
+    return has_kin(piece, voice, step, np.int64(bars), INVERTED)
+
+
+@rule(sees="own", at="bar", within={"bars": (1, 64)})
+def motif_varied(piece, voice, step, *, bars=2):
+    """+1 for every `bars` bars of which one has the rhythm and half or more of the notes of the bar one, two or four before it.
+
+    Open Music Theory, "Sentence": "a basic idea does not need to be repeated exactly". All notes the same is `motif_repeated`.
+    """
+    return has_kin(piece, voice, step, np.int64(bars), VARIED)
+
+
+@kernel
+def likeness(piece: Piece, voice: int, first: int, earlier: int, steps: int) -> float:
+    """Share of notes, 0..1, that two bars have in common: the same pitch beginning at the same place (Dice's coefficient)."""
+    if earlier < 0 or piece.position[earlier] != 0:
+        return 0.0
+    notes, common = 0, 0
+    for i in range(steps):
+        here, there = begins(piece, voice, first + i), begins(piece, voice, earlier + i)
+        notes += here + there
+        common += here and there and piece.pitch[voice, first + i] == piece.pitch[voice, earlier + i]
+    return 2.0 * common / notes if notes > 0 else 0.0
+
+
+@rule(sees="own", at="bar", within={"least": (0, 0.99)})
+def worn_out(piece, voice, step, *, least=0.6):
+    """Up to -1 for a third statement: a bar like the bar one or two before it, which was like the bar as far before itself.
+
+    Likeness is the share of notes in common, and counts in proportion from `least` on. After Rolls, "Sequences": they "rarely
+    continue past 3 repetitions"; that the third is one too many is our own.
+    """
+    first = bar_begun(piece, step)
+    if first < 0:
+        return 0.0
+    bar, most = np.int64(piece.bar[step]), 0.0
+    for distance in range(1, 3):
+        now = likeness(piece, voice, first, first - distance * bar, bar)
+        if now > most:
+            most = max(most, min(now, likeness(piece, voice, first - distance * bar, first - 2 * distance * bar, bar)))
+    return -max(most - least, 0.0) / (1.0 - least)
+
+
+@kernel
+def echoes(piece: Piece, voice: int, note: int) -> bool:
+    """Whether the interval that leads to this note is heard at the same place of the bar one, two or four bars before."""
+    before, bar = piece.previous[voice, note], np.int64(piece.bar[note])
+    if before < 0:
+        return False
+    width = piece.pitch[voice, note] - piece.pitch[voice, before]
+    for bars in (1, 2, 4):
+        at = note - bars * bar
+        if at >= 0 and begins(piece, voice, at):
+            then = piece.previous[voice, at]
+            if then >= 0 and at - then == note - before and piece.pitch[voice, at] - piece.pitch[voice, then] == width:
+                return True
+    return False
+
+
+@rule(sees="own", at="bar", within={"enough": (0.01, 1)})
+def echo(piece, voice, step, *, enough=0.5):
+    """At the end of a bar 1 where the share `enough` of its intervals was heard in the same place one, two or four bars ago.
+
+    Less in proportion. Our own, after the parallelism of Lerdahl & Jackendoff's preference rules. A share: see `stepwise`.
+    """
+    first = bar_begun(piece, step)
+    if first < 0:
+        return 0.0
+    notes, heard = 0, 0
+    for t in range(first, step + 1):
+        if begins(piece, voice, t):
+            notes += 1
+            heard += echoes(piece, voice, t)
+    return min(heard / (enough * notes), 1.0) if notes > 0 else 0.0

@@ -1,0 +1,313 @@
+"""The line: how far and which way a melody moves, and within which compass."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from musicgym.compiled import kernel
+from musicgym.pieces import Piece
+from musicgym.rewards.rules import rule
+from musicgym.rewards.theory.reading import STEP, bar_begun, begins, closes
+
+OCTAVE = 12
+DISSONANT = np.array([0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 1, 0], np.float64)  # by semitones: tritone and sevenths
+_CHORDS = ((0, 4, 7), (0, 3, 7), (0, 3, 6), (0, 4, 7, 10), (0, 3, 7, 10), (0, 4, 7, 11), (0, 3, 6, 10))
+
+
+def _parts_of_chords() -> np.ndarray:
+    """bool (12, 12): by the semitones, modulo 12, of two notes above a third one, whether some chord holds all three."""
+    found = np.zeros((12, 12), np.bool_)
+    for chord in _CHORDS:
+        for root in range(12):
+            tones = {(root + tone) % 12 for tone in chord}
+            if 0 in tones:
+                for a in tones:
+                    for b in tones:
+                        found[a, b] = True
+    return found
+
+
+IN_A_CHORD = _parts_of_chords()
+
+
+@kernel
+def width(piece: Piece, voice: int, note: int) -> int:
+    """Semitones from the note before, which there is, up to the note that begins here."""
+    return piece.pitch[voice, note] - piece.pitch[voice, piece.previous[voice, note]]
+
+
+@rule(sees="own", at="note")
+def leap_size(piece, voice, step, *, free=2):
+    """-1 for each octave, in parts, by which an interval is wider than `free` semitones.
+
+    "Small melodic intervals greatly outnumber large ones" (Watt 1924, as restated by von Hippel 2000); the measure is our own.
+    """
+    before = piece.previous[voice, step]
+    if before < 0 or not begins(piece, voice, step):
+        return 0.0
+    return -max(abs(width(piece, voice, step)) - free, 0.0) / OCTAVE
+
+
+@rule(sees="own", at="note")
+def dissonant_leap(piece, voice, step):
+    """-1 for a leap of a tritone, of a seventh, or of more than an octave.
+
+    Open Music Theory, "Cantus firmus": "all note-to-note progressions are melodic consonances"; sevenths also in Lehmann 1907.
+    """
+    before = piece.previous[voice, step]
+    if before < 0 or not begins(piece, voice, step):
+        return 0.0
+    size = abs(width(piece, voice, step))
+    return -1.0 if size > OCTAVE else -DISSONANT[size]
+
+
+@rule(sees="own", at="note", within={"leap": (1, 24)})
+def leap_recovered(piece, voice, step, *, leap=5):
+    """-1 where a leap of `leap` semitones or more is not answered by a step the other way.
+
+    Open Music Theory, "Cantus firmus": leaps of "fourth or larger" are "followed by step in opposite direction". A leap that is
+    answered earns nothing: where it did, agents leapt for the sake of recovering.
+    """
+    before = piece.previous[voice, step]
+    if before < 0 or not begins(piece, voice, step) or piece.previous[voice, before] < 0:
+        return 0.0
+    first = width(piece, voice, before)
+    if abs(first) < leap:
+        return 0.0
+    second = width(piece, voice, step)
+    return 0.0 if first * second < 0 and abs(second) <= STEP else -1.0
+
+
+@rule(sees="own", at="note")
+def consecutive_leaps(piece, voice, step):
+    """-1 where two leaps in a row join notes of no common triad or seventh chord.
+
+    Counterpointer's manual (Ars Nova): no leaps one after the other "unless they outline a triad"; sevenths are our own.
+    """
+    before = piece.previous[voice, step]
+    if before < 0 or not begins(piece, voice, step) or piece.previous[voice, before] < 0:
+        return 0.0
+    first, second = width(piece, voice, before), width(piece, voice, step)
+    if abs(first) <= STEP or abs(second) <= STEP:
+        return 0.0
+    return 0.0 if IN_A_CHORD[first % 12, (first + second) % 12] else -1.0
+
+
+@rule(sees="own", at="bar", within={"enough": (0.01, 1)})
+def stepwise(piece, voice, step, *, enough=0.3):
+    """At the end of a bar 1 where the share `enough` of its notes goes on by step in the direction of a step.
+
+    Less in proportion, never more: a share, so that more notes earn no more. Step inertia: Huron 2006, as restated in Open Music
+    Theory; Chiu & Temperley 2024.
+    """
+    first = bar_begun(piece, step)
+    if first < 0:
+        return 0.0
+    notes, flowing = 0, 0
+    for t in range(first, step + 1):
+        if begins(piece, voice, t):
+            notes += 1
+            before = piece.previous[voice, t]
+            if before >= 0 and piece.previous[voice, before] >= 0:
+                now, last = width(piece, voice, t), width(piece, voice, before)
+                flowing += now * last > 0 and abs(now) <= STEP and abs(last) <= STEP
+    return min(flowing / (enough * notes), 1.0) if notes > 0 else 0.0
+
+
+@rule(sees="own", at="note")
+def outlined_tritone(piece, voice, step):
+    """-1 where the line turns after it has outlined a tritone, a seventh or more than an octave from turn to turn.
+
+    Counterpointer's manual (Ars Nova): "take care not to outline a tritone in melody"; the wider intervals are our own.
+    """
+    before = piece.previous[voice, step]
+    if before < 0 or not begins(piece, voice, step) or piece.previous[voice, before] < 0:
+        return 0.0
+    now, last = width(piece, voice, step), width(piece, voice, before)
+    if now * last >= 0:
+        return 0.0
+    turn, notes = piece.previous[voice, before], 1
+    while piece.previous[voice, turn] >= 0 and width(piece, voice, turn) * last > 0:
+        turn = piece.previous[voice, turn]
+        notes += 1
+    size = abs(piece.pitch[voice, before] - piece.pitch[voice, turn])
+    if notes < 2:
+        return 0.0  # a single leap is judged by `dissonant_leap`
+    return -1.0 if size > OCTAVE else -DISSONANT[size]
+
+
+@rule(sees="own", at="note", within={"most": (1, 1000)})
+def repeated_notes(piece, voice, step, *, most=3):
+    """-1 for a note like the `most` notes before it.
+
+    Lehmann 1907, lesson I: "repetition to the extent of three notes in succession is allowed".
+    """
+    if not begins(piece, voice, step):
+        return 0.0
+    pitch, before, same = piece.pitch[voice, step], piece.previous[voice, step], 0
+    while before >= 0 and piece.pitch[voice, before] == pitch and same < most:
+        same += 1
+        before = piece.previous[voice, before]
+    return -1.0 if same >= most else 0.0
+
+
+@rule(sees="own", at="note", within={"most": (2, 1000)})
+def one_way(piece, voice, step, *, most=5):
+    """-1 for a note that goes on in the direction of the `most` intervals before it ("5-6 notes": head_music's species rules)."""
+    before = piece.previous[voice, step]
+    if before < 0 or not begins(piece, voice, step):
+        return 0.0
+    now, same = width(piece, voice, step), 0
+    while same < most and piece.previous[voice, before] >= 0 and now * width(piece, voice, before) > 0:
+        same += 1
+        before = piece.previous[voice, before]
+    return -1.0 if same >= most else 0.0
+
+
+LONGEST_FIGURE = 4  # notes
+
+
+@rule(sees="own", at="note")
+def worn_figure(piece, voice, step):
+    """-1 for a note that carries a figure of two, three or four pitches on into its third statement in a row.
+
+    After Rolls, "Sequences": they "rarely continue past 3 repetitions"; that they wear out within the third is our own.
+    """
+    if not begins(piece, voice, step):
+        return 0.0
+    behind = step
+    for period in range(1, LONGEST_FIGURE + 1):
+        behind = piece.previous[voice, behind]
+        if behind < 0:
+            return 0.0
+        if period > 1:
+            a, b, alike = step, behind, 0
+            while b >= 0 and alike <= period and piece.pitch[voice, a] == piece.pitch[voice, b]:
+                alike += 1
+                a, b = piece.previous[voice, a], piece.previous[voice, b]
+            if alike > period and piece.pitch[voice, step] != piece.pitch[voice, piece.previous[voice, step]]:
+                return -1.0
+    return 0.0
+
+
+@rule(sees="own", at="bar", within={"least": (1, 12), "bars": (1, 64)})
+def pitch_variety(piece, voice, step, *, least=5, bars=2):
+    """At the end of every `bars` bars -1 for each degree by which they have fewer than `least` different ones (our own)."""
+    if not closes(piece, step, bars):
+        return 0.0
+    seen, count = 0, 0
+    for t in range(max(step + 1 - np.int64(bars) * piece.bar[step], 0), step + 1):
+        if begins(piece, voice, t):
+            bit = 1 << (piece.pitch[voice, t] % OCTAVE)
+            count += (seen & bit) == 0
+            seen |= bit
+    return min(np.float64(count) - least, 0.0)
+
+
+@rule(sees="own", at="note", within={"most": (1, 127)})
+def compass(piece, voice, step, *, most=17):
+    """-1 for each semitone by which a note widens the piece's compass beyond `most` semitones.
+
+    17, an octave and a fourth, lies between the tenth of Open Music Theory, "Cantus firmus", and the twelfth of Burnette's notes.
+    """
+    if not begins(piece, voice, step) or piece.previous[voice, step] < 0:
+        return 0.0
+    pitch, before = piece.pitch[voice, step], piece.previous[voice, step]
+    low = high = piece.pitch[voice, before]
+    while piece.previous[voice, before] >= 0:
+        before = piece.previous[voice, before]
+        low, high = min(low, piece.pitch[voice, before]), max(high, piece.pitch[voice, before])
+    return min(np.float64(max(high - low, most) - (max(high, pitch) - min(low, pitch))), 0.0)
+
+
+@compass.carried(2)
+def carried_compass(piece, voice, step, carry, *, most=17):
+    """As `compass`: carries lowest and highest pitch, counted from 1 so that 0 is none."""
+    if not begins(piece, voice, step):
+        return 0.0
+    pitch = np.float64(piece.pitch[voice, step] + 1)
+    if carry[1] == 0.0:
+        carry[0], carry[1] = pitch, pitch
+        return 0.0
+    had = max(carry[1] - carry[0], most)
+    carry[0], carry[1] = min(carry[0], pitch), max(carry[1], pitch)
+    return min(had - (carry[1] - carry[0]), 0.0)
+
+
+@rule(sees="own", at="end", within={"least": (0, 127)})
+def narrow(piece, voice, step, *, least=9):
+    """At the end -1 for each semitone that the compass falls short of `least`; of a piece without notes all of them (our own)."""
+    if step != piece.length - 1:
+        return 0.0
+    low, high = 127, 0
+    for t in range(step + 1):
+        if begins(piece, voice, t):
+            low, high = min(low, piece.pitch[voice, t]), max(high, piece.pitch[voice, t])
+    return min(np.float64(max(high - low, 0)) - least, 0.0)
+
+
+@rule(sees="own", at="note", within={"reach": (1, 127)})
+def tessitura(piece, voice, step, *, reach=7):
+    """-1 for a note more than `reach` semitones away from the mean of all notes before it.
+
+    Temperley 2008: notes lie near a central pitch; its standard deviation is about 5.4 semitones. The limit is our own.
+    """
+    if not begins(piece, voice, step):
+        return 0.0
+    before, count, total = piece.previous[voice, step], 0, 0
+    while before >= 0:
+        total += piece.pitch[voice, before]
+        count += 1
+        before = piece.previous[voice, before]
+    return -1.0 if abs(piece.pitch[voice, step] * count - total) > reach * count else 0.0
+
+
+@tessitura.carried(2)
+def carried_tessitura(piece, voice, step, carry, *, reach=7):
+    """As `tessitura`: carries the number of notes and the sum of their pitches."""
+    if not begins(piece, voice, step):
+        return 0.0
+    pitch = piece.pitch[voice, step]
+    far = abs(pitch * carry[0] - carry[1]) > reach * carry[0]
+    carry[0] += 1.0
+    carry[1] += pitch
+    return -1.0 if far else 0.0
+
+
+@rule(sees="own", at="end")
+def climax(piece, voice, step):
+    """At the end +1 where the highest pitch is heard at one place only, and is neither the first note nor the last.
+
+    Open Music Theory, "Cantus firmus": "a single climax (high point) that appears only once in the melody".
+    """
+    if step != piece.length - 1:
+        return 0.0
+    highest, times, first, last, at = -1, 0, -1, -1, -1
+    for t in range(step + 1):
+        if begins(piece, voice, t):
+            pitch = piece.pitch[voice, t]
+            if pitch > highest:
+                highest, times, at = pitch, 1, t
+            elif pitch == highest and piece.pitch[voice, last] != highest:
+                times += 1
+            first = t if first < 0 else first
+            last = t
+    return 1.0 if times == 1 and at != first and piece.pitch[voice, last] != highest else 0.0
+
+
+@rule(sees="own", at="bar", within={"bars": (1, 64)})
+def arch(piece, voice, step, *, bars=4):
+    """At the end of every `bars` bars +1 where the notes of the middle half lie higher than the others (arch: Huron 1996)."""
+    if not closes(piece, step, bars):
+        return 0.0
+    steps = np.int64(bars) * piece.bar[step]
+    first, inner, outer, inside, outside = step + 1 - steps, 0, 0, 0, 0
+    for t in range(max(first, 0), step + 1):
+        if begins(piece, voice, t):
+            if steps <= 4 * (t - first) < 3 * steps:
+                inner += piece.pitch[voice, t]
+                inside += 1
+            else:
+                outer += piece.pitch[voice, t]
+                outside += 1
+    return 1.0 if inner * outside > outer * inside else 0.0

@@ -1,0 +1,66 @@
+"""What the rules of theory read off a piece: notes, intervals, places in the bar."""
+
+from __future__ import annotations
+
+from musicgym.compiled import kernel
+from musicgym.metre import bar_number
+from musicgym.pieces import Piece
+from musicgym.score import BLANK
+
+STEP = 2  # semitones: the widest interval that is a step; anything wider is a leap
+WEAKEST = 4  # levels of the metre run from 0, the bar line, to here
+
+
+@kernel
+def begins(piece: Piece, voice: int, step: int) -> bool:
+    """Whether a note begins at this site."""
+    return piece.onset[voice, step] and piece.pitch[voice, step] >= 0
+
+
+@kernel
+def degree(piece: Piece, voice: int, step: int) -> int:
+    """Semitones of the note that sounds here above the local tonic, 0..11."""
+    return (piece.pitch[voice, step] - piece.tonic[step]) % 12
+
+
+@kernel
+def finished(piece: Piece, voice: int, step: int) -> int:
+    """Where the event began that is over now that another begins at this site; -1 where none is."""
+    if step == 0 or not piece.onset[voice, step] or piece.pitch[voice, step - 1] == BLANK:
+        return -1
+    return piece.start[voice, step - 1]
+
+
+@kernel
+def last_note(piece: Piece, voice: int, step: int) -> int:
+    """Where the note began that sounds at this site, or else the one before it; -1 for none."""
+    return step if begins(piece, voice, step) else piece.previous[voice, step]
+
+
+@kernel
+def level(piece: Piece, step: int) -> int:
+    """Weakness of a place in the bar: 0 its first step, 1 its middle, 2 another beat, 3 a half (or third) of a beat, 4 others."""
+    position, bar, beat = piece.position[step], piece.bar[step], piece.beat[step]
+    if position == 0:
+        return 0
+    if position % beat == 0:
+        return 1 if 2 * position == bar else 2
+    part = beat // 3 if beat % 3 == 0 else beat // 2
+    return 3 if part > 0 and (position % part == 0 or (beat % 2 == 0 and position % (beat // 2) == 0)) else WEAKEST
+
+
+@kernel
+def bar_begun(piece: Piece, step: int) -> int:
+    """First step of the bar that ends with this step; -1 where none ends, or one of which the beginning isn't there."""
+    if piece.position[step] != piece.bar[step] - 1:
+        return -1
+    return max(step - piece.position[step], -1)
+
+
+@kernel
+def closes(piece: Piece, step: int, bars: float) -> bool:
+    """Whether this step is the last of a group of `bars` bars, counted from the first bar line on."""
+    if piece.position[step] != piece.bar[step] - 1:
+        return False
+    number = bar_number(piece.position, step)
+    return number >= 0 and (number + 1) % bars == 0

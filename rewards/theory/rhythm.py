@@ -1,0 +1,209 @@
+"""Rhythm: where notes begin in the bar, how long they last, and when the melody breathes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from musicgym.compiled import kernel
+from musicgym.metre import bar_number
+from musicgym.pieces import Piece
+from musicgym.rewards.rules import rule
+from musicgym.rewards.theory.reading import WEAKEST, bar_begun, begins, closes, finished, level
+from musicgym.score import REST
+
+
+@kernel
+def off_beat(piece: Piece, voice: int, start: int, end: int) -> float:
+    """By how many levels the strongest place that a note sounds through, from `start` up to `end`, is stronger than its first."""
+    if piece.pitch[voice, start] < 0:
+        return 0.0
+    own = level(piece, start)
+    strongest = own
+    for t in range(start + 1, end):
+        strongest = min(strongest, level(piece, t))
+    return np.float64(own - strongest)
+
+
+@rule(sees="own")
+def syncopation(piece, voice, step):
+    """-1 for each level of the metre by which a note is held over a stronger place than that it began on.
+
+    Longuet-Higgins & Lee 1984, Music Perception 1, as implemented by Honing & Smith, but for a rest, which ends the note here.
+    """
+    ended = finished(piece, voice, step)
+    found = -off_beat(piece, voice, ended, step) if ended >= 0 else 0.0
+    if step == piece.length - 1:
+        found -= off_beat(piece, voice, piece.start[voice, step], step + 1)
+    return found
+
+
+@rule(span=0, sees="own")
+def downbeat(piece, voice, step):
+    """-1 where no note begins with the bar (strongest places have onsets in 95 %: Temperley 2007, `meter16.c`)."""
+    return -1.0 if piece.position[step] == 0 and not begins(piece, voice, step) else 0.0
+
+
+@rule(sees="own", at="bar")
+def metre_profile(piece, voice, step):
+    """At the end of a bar the correlation, -1..1, of where its notes begin with how strong its places are.
+
+    Our own, after the onset frequencies in Temperley's `meter16.c` (2007): 0.95 in strongest places, 0.74 on beats, 0.38 below.
+    """
+    first = bar_begun(piece, step)
+    if first < 0:
+        return 0.0
+    count, weights, squares, products = 0, 0, 0, 0
+    for t in range(first, step + 1):
+        weight = WEAKEST - level(piece, t)
+        weights += weight
+        squares += weight * weight
+        if begins(piece, voice, t):
+            count += 1
+            products += weight
+    steps = step + 1 - first
+    spread = (squares * steps - weights * weights) * (count * steps - count * count)
+    return (products * steps - weights * count) / np.sqrt(np.float64(spread)) if spread > 0 else 0.0
+
+
+@kernel
+def is_odd(length: int, beat: int) -> bool:
+    """Whether a length is no plain or dotted value: it has prime factors besides 2 and one 3 (two where beats have thirds)."""
+    while length % 2 == 0:
+        length //= 2
+    threes = 2 if beat % 3 == 0 else 1
+    while threes > 0 and length % 3 == 0:
+        length //= 3
+        threes -= 1
+    return length > 1
+
+
+@rule(sees="own")
+def odd_length(piece, voice, step):
+    """-1 for a note whose length is no plain or dotted value (our own)."""
+    found = 0.0
+    ended = finished(piece, voice, step)
+    if ended >= 0 and piece.pitch[voice, ended] >= 0 and is_odd(step - ended, piece.beat[ended]):
+        found = -1.0
+    if step == piece.length - 1:
+        start = piece.start[voice, step]
+        if piece.pitch[voice, start] >= 0 and is_odd(step + 1 - start, piece.beat[start]):
+            found -= 1.0
+    return found
+
+
+@rule(sees="own", within={"bars": (0.1, 100)})
+def long_note(piece, voice, step, *, bars=1):
+    """-1 for each beat by which a note is longer than `bars` bars (our own)."""
+    found = 0.0
+    ended = finished(piece, voice, step)
+    if ended >= 0 and piece.pitch[voice, ended] >= 0:
+        found = -max(step - ended - bars * piece.bar[ended], 0.0) / piece.beat[ended]
+    if step == piece.length - 1:
+        start = piece.start[voice, step]
+        if piece.pitch[voice, start] >= 0:
+            found -= max(step + 1 - start - bars * piece.bar[start], 0.0) / piece.beat[start]
+    return found
+
+
+@rule(sees="own", within={"beats": (0, 100)})
+def silence(piece, voice, step, *, beats=1):
+    """-1 for each beat by which a rest between notes, or after the last, is longer than `beats` beats (our own)."""
+    found = 0.0
+    ended = finished(piece, voice, step)
+    if ended >= 0 and piece.pitch[voice, ended] == REST and piece.previous[voice, ended] >= 0:
+        found = -max(step - ended - beats * piece.beat[ended], 0.0) / piece.beat[ended]
+    if step == piece.length - 1:
+        start = piece.start[voice, step]
+        if piece.pitch[voice, start] == REST and piece.previous[voice, start] >= 0:
+            found -= max(step + 1 - start - beats * piece.beat[start], 0.0) / piece.beat[start]
+    return found
+
+
+@rule(sees="own", within={"bars": (1, 64)})
+def rest_inside(piece, voice, step, *, bars=2):
+    """-1 for a rest between notes that begins before the last two beats of its `bars` bars.
+
+    Goetschius 1904, III: "A brief rest, or a longer tone, usually marks the end of a figure"; so a rest inside breaks it.
+    """
+    if not piece.onset[voice, step] or piece.pitch[voice, step] != REST or piece.previous[voice, step] < 0:
+        return 0.0
+    late = piece.position[step] >= piece.bar[step] - 2 * piece.beat[step]
+    return 0.0 if late and (bar_number(piece.position, step) + 1) % bars == 0 else -1.0
+
+
+@rule(sees="own", at="bar")
+def empty_bar(piece, voice, step):
+    """-1 for a bar in which no note begins: what makes silence worth less than music (our own)."""
+    first = bar_begun(piece, step)
+    if first < 0:
+        return 0.0
+    if begins(piece, voice, step):
+        return 0.0
+    return -1.0 if piece.previous[voice, step] < first else 0.0
+
+
+@rule(sees="own", at="bar", within={"most": (0.1, 100)})
+def crowded_bar(piece, voice, step, *, most=3):
+    """-1 for each note by which a bar has more than `most` a beat (our own)."""
+    first = bar_begun(piece, step)
+    if first < 0:
+        return 0.0
+    count = 0
+    for t in range(first, step + 1):
+        count += begins(piece, voice, t)
+    return min(most * piece.bar[step] / piece.beat[step] - count, 0.0)
+
+
+@rule(sees="own", at="bar", within={"least": (1, 100), "most": (1, 100)})
+def length_variety(piece, voice, step, *, least=2, most=4):
+    """At the end of a bar -1 where it and the bar before have fewer than `least` or more than `most` different note lengths.
+
+    Lehmann 1907, lesson IX: no more than "one and one-half measures of any one species"; the upper limit is our own.
+    """
+    first = bar_begun(piece, step)
+    if first <= 0:
+        return 0.0
+    first -= piece.bar[first - 1]
+    if first < 0:
+        return 0.0
+    seen, count, start = 0, 0, -1
+    for t in range(first, step + 2):
+        over = t == step + 1 or piece.onset[voice, t]
+        if over and start >= 0:
+            bit = 1 << min(t - start, 62)
+            count += (seen & bit) == 0
+            seen |= bit
+            start = -1
+        if t <= step and begins(piece, voice, t):
+            start = t
+    return -1.0 if count < least or count > most else 0.0
+
+
+@rule(sees="own", at="bar", within={"bars": (1, 64)})
+def phrase_end(piece, voice, step, *, bars=4):
+    """At the end of every `bars` bars +1 where their last two beats have a note of a beat or more, or a rest.
+
+    Goetschius 1904: a phrase "covers exactly four measures"; its end is marked by "the longer tone".
+    """
+    if not closes(piece, step, bars):
+        return 0.0
+    beat = piece.beat[step]
+    for t in range(max(step + 1 - 2 * beat, 0), step + 1):
+        if piece.pitch[voice, t] < 0 or t + 1 - piece.start[voice, t] >= beat:
+            return 1.0
+    return 0.0
+
+
+@rule(sees="own", at="bar", within={"bars": (1, 64)})
+def breathless(piece, voice, step, *, bars=4):
+    """-1 for a bar at whose end the last `bars` bars have known no rest and no note of a beat and a half or more (our own)."""
+    first = bar_begun(piece, step)
+    if first < 0:
+        return 0.0
+    first = step + 1 - np.int64(bars) * piece.bar[step]
+    if first < 0:
+        return 0.0
+    for t in range(first, step + 1):
+        if piece.pitch[voice, t] < 0 or 2 * (t + 1 - piece.start[voice, t]) >= 3 * piece.beat[t]:
+            return 0.0
+    return -1.0
