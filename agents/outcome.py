@@ -99,7 +99,9 @@ def _judge(run: Run, parts: list[tuple[Settings, Run]], reward: rewards.Reward, 
         samples["real tunes"] = tunes.sample
     comparison = compare(terms, AGENT_COLUMN, samples)
     seeds = ", ".join(str(own.seed) for own, _ in parts)
+    options = "".join(f", {name}={value!r}" for name, value in settings.options.items())
     notes = [
+        f"task: {settings.task}{options}",
         f"agent: MaskablePPO, sampled (not greedy) with the task's mask, {pieces * len(parts)} pieces, seeds {seeds}, "
         f"{settings.total_steps:,} steps each" + (", blind" if settings.blind else ""),
         f"different pieces among an agent's {pieces}: " + ", ".join(map(str, distinct)),

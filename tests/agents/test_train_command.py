@@ -13,10 +13,12 @@ from sb3_contrib import MaskablePPO
 
 from musicgym import Score
 from musicgym.agents import checkpoint
+from musicgym.agents.comparison import COMPARABLE
 from musicgym.agents.runs import Run, found_run
 from musicgym.agents.settings import Settings
 from musicgym.agents.training import load_agent, train
 from musicgym.commands import main
+from musicgym.rewards.rl_tuner import TERMS
 
 TINY = ["--steps", "600", "--envs", "4"]  # rollouts of 128 steps: 640 in all
 
@@ -106,6 +108,26 @@ def test_several_seeds_share_a_table_and_json_is_all_that_is_printed(tmp_path, c
 
 
 @pytest.mark.slow
+def test_whole_notes_are_learned_with_the_tasks_options_and_real_tunes_stay_out_of_what_they_lack(tmp_path):
+    reward = "performance + rl_tuner(form='fixed')"
+    words = ["--task", "ExpressiveMelody", "--option", "bars=2", "--option", "key=A minor", "--reward", reward]
+    assert run(*TINY, *words, "--out", tmp_path, "--name", "loud") == 0
+    folder = tmp_path / "loud"
+    table = json.loads((folder / "table.json").read_text())
+    tunes, agent = table["means"]["real tunes"], table["means"]["agent"]
+    assert tunes["metrical_accent"]["mean"] is None is tunes["total"]["mean"]
+    assert tunes["key"]["mean"] is not None
+    assert agent[COMPARABLE]["mean"] == pytest.approx(sum(agent[term]["mean"] for term in TERMS), abs=1e-6)
+    assert any("excerpts of 32 steps" in note and "in minor, moved to A" in note for note in table["notes"])
+    pieces = [Score.from_midi(folder / f"pieces/{number}.mid").notes(0) for number in range(1, 9)]
+    assert all(note.start + note.duration <= 32 for notes in pieces for note in notes)
+    assert len({note.velocity for notes in pieces for note in notes}) > 2
+    (folder / "table.json").unlink()
+    assert run("--resume", "--out", tmp_path) == 0
+    assert json.loads((folder / "table.json").read_text()) == table
+
+
+@pytest.mark.slow
 def test_kills_at_random_moments_change_nothing(tmp_path):
     """A run that is killed again and again, while it writes checkpoints all the time, ends as one that never was."""
     words = [sys.executable, "-m", "musicgym", "train", "--out", str(tmp_path)]
@@ -160,6 +182,9 @@ def test_a_checkpoint_cut_in_half_and_a_changed_reward_are_refused_in_a_line(tmp
         (["--task", "Melodie"], "unknown task 'Melodie': did you mean musicgym/Melody-v0"),
         (["--task", "no_such_house:Melody"], "no module 'no_such_house'"),
         (["--reward", "rl_tunr"], "did you mean rl_tuner"),
+        (["--reward", "no_such_house:mine"], "no module 'no_such_house'"),
+        (["--set", "repaet=2"], "did you mean repeat"),
+        (["--reward", "rl_tuner(form='fixed')", "--set", "repeat.mots=2"], "did you mean repeat.most"),
         (["--reward", "__import__('os')"], "'os'"),
         (["--observation", "smell"], "observation='smell'"),
         (["--window", "0"], "window=0"),
@@ -190,6 +215,8 @@ def test_a_name_that_is_taken_is_refused(tmp_path, capsys):
 def test_a_run_keeps_its_settings(tmp_path, capsys):
     Run(made(tmp_path / "a")).begin(Settings(), "rl_tuner", "0" * 16, [0])
     assert "leave out --steps" in error_of(capsys, "--resume", "--steps", "9", "--out", tmp_path)
+    assert "leave out --set" in error_of(capsys, "--resume", "--set", "key=2", "--out", tmp_path)
+    assert "has rl_tuner" in error_of(capsys, "--resume", "--reward", "2*rl_tuner", "--out", tmp_path)
     assert "leave out --envs" in error_of(capsys, "--resume", "--envs", "9", "--out", tmp_path)
 
 
