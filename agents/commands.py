@@ -35,7 +35,7 @@ Examples:
   musicgym train --seeds 5       five agents, side by side on all cores, and intervals over them
   musicgym train --resume        go on with the last run after a kill
   musicgym train --reward "rl_tuner(form='fixed') - 0.5*rl_tuner.motif"
-  musicgym train --reward theory --set leap_recovered.leap=7 --set key=2.0
+  musicgym train --reward theory --set leap_recovered.leap=7 --set in_key=2
   musicgym train --option length=64 --option key="A minor" --option range=55,76
 """
 

@@ -117,7 +117,7 @@ def compose(folder: Path, settings: Settings, wish: Wish) -> Composed:
     if wish.given is not None:
         beginning = begin_with(wish.given, task, keep=wish.keep, key=wish.given_key)
     options, current = _start(task, wish, beginning)
-    model = load_agent(folder, replace(asked, n_envs=1, reward_scale=1.0))  # measuring the scale would take longer than composing
+    model = load_agent(folder, replace(asked, n_envs=1))
     if wish.temperature:
         _divide_logits(model.policy.action_net, wish.temperature)
     torch.manual_seed(wish.seed)
@@ -183,7 +183,7 @@ def _divide_logits(layer: torch.nn.Module, temperature: float) -> None:
     """Divide all logits by the temperature, which is dividing the last layer's weights."""
     with torch.no_grad():
         for parameter in layer.parameters():
-            parameter /= temperature
+            parameter.div_(temperature)
 
 
 def _finished(score: Score, wish: Wish, beginning: Beginning | None) -> Score:

@@ -131,7 +131,7 @@ def _written(found: Composed, place: Run, out: Path | None, wish: Wish, folder: 
     from musicgym.agents.runs import new_folder, write_json
 
     target = new_folder(place.folder, "composed") if out is None else _made(out)
-    write_pieces(target, found.scores, f"{place.folder.name}, seed {wish.seed}")
+    write_pieces(target, found.scores, f"{place.folder.name}, seed {wish.seed}", performed=perform)
     write_json(target / "composed.json", _record(found, target, folder, wish, notes))
     return target
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from musicgym.performing import perform
 from musicgym.render.pianoroll import pianoroll, write_png
 from musicgym.score import Score
 
@@ -15,8 +16,14 @@ _GAP = 12  # pixels between the rolls of a sheet
 _COLUMNS = 2
 
 
-def write_pieces(folder: Path, scores: Sequence[Score], title: str) -> None:
+def write_pieces(folder: Path, scores: Sequence[Score], title: str, *, performed: bool = False) -> None:
     """Write pieces/1.mid, .musicxml and .wav and so on, and all of them as piano rolls in pieces.png.
+
+    Args:
+        folder: an existing one.
+        scores: finished pieces.
+        title: of all of them; each gets its number too.
+        performed: MIDI and sound are played as `musicgym.performing.perform` does, not as written.
 
     Raises:
         ValueError: the folder can't be written to.
@@ -25,9 +32,10 @@ def write_pieces(folder: Path, scores: Sequence[Score], title: str) -> None:
     inside.mkdir(exist_ok=True)
     for number, score in enumerate(scores, 1):
         titled = dataclasses.replace(score, title=f"{title}, piece {number}")
-        titled.to_midi(inside / f"{number}.mid")
+        played = perform(titled) if performed else titled
+        played.to_midi(inside / f"{number}.mid")
         titled.to_musicxml(inside / f"{number}.musicxml")
-        titled.to_wav(inside / f"{number}.wav")
+        played.to_wav(inside / f"{number}.wav")
     write_png(folder / "pieces.png", sheet(scores))
 
 

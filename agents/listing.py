@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,10 +40,15 @@ def run(
     if name is not None and kind != "rewards":
         raise typer.BadParameter(f"{name!r} after {kind}: only rewards are shown one by one, as in: musicgym list rewards theory")
     if name is not None:
-        found = {"reward": terms_of(imported(name, "reward"))}
+        found: dict[str, Any] = {"reward": terms_of(imported(name, "reward"))}
         lines = _reward_lines(found["reward"])
     else:
-        every = {"tasks": tasks, "rewards": rewards, "agents": lambda: agents(runs), "corpora": corpora}
+        every: dict[str, Callable[[], Any]] = {
+            "tasks": tasks,
+            "rewards": rewards,
+            "agents": lambda: agents(runs),
+            "corpora": corpora,
+        }
         found = {wanted: every[wanted]() for wanted in KINDS if kind in ("all", wanted)}
         lines = [line for wanted, rows in found.items() for line in _lines(wanted, rows, runs, in_full=kind != "all")]
     typer.echo(json.dumps(found) if json_ else "\n".join(lines).strip())

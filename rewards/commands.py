@@ -33,7 +33,7 @@ Examples:
 """
 
 
-class Voices(enum.StrEnum):
+class Voices(enum.Enum):
     """How the parts of MIDI and MusicXML files become voices; see `musicgym.files.voices.build`."""
 
     tracks = "tracks"
