@@ -125,6 +125,7 @@ def html(report: Report) -> str:
             report=report,
             groups=list(zip(report.groups, shown, strict=True)),
             table=report.table and _rows(report.table, {rule.name: rule.about for rule in report.rules}),
+            silent=report.table and _silent(report.table),
             script=script,
             script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
             style=STYLE + _part("report.css"),
@@ -230,12 +231,18 @@ def _references(table: Table | None) -> dict[str, dict[str, float | None]]:
 
 
 def _rows(table: Table, about: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The table's rows as the template shows them, each with a scale of its own for the picture at its end."""
+    """The table's rows as the template shows them, each with a scale of its own for the picture at its end.
+
+    Rows in which nothing but 0 stands are left to `_silent`.
+    """
     made = []
     for index, name in enumerate(table.rows):
         cells = []
         figures = {source: column[index] for source, column in table.columns.items()}
         known = [value for figure in figures.values() for value in figure if math.isfinite(value)]
+        if name in _silent(table):
+            continue
+        digits = _digits(max(map(abs, known), default=0.0))
         low, high = (min(*known, 0.0), max(*known, 0.0)) if known else (0.0, 0.0)
         span = high - low
 
@@ -246,7 +253,7 @@ def _rows(table: Table, about: Mapping[str, str]) -> list[dict[str, Any]]:
             judged = all(map(math.isfinite, figure))
             cells.append(
                 {
-                    "text": _figure(figure) if judged else ("–", ""),
+                    "text": _figure(figure, digits) if judged else ("–", ""),
                     "verdict": table.verdicts[source][index] if source in table.verdicts else "",
                     "dot": [round(place(value), 2) for value in figure] if judged else None,
                 }
@@ -255,10 +262,19 @@ def _rows(table: Table, about: Mapping[str, str]) -> list[dict[str, Any]]:
     return made
 
 
-def _figure(figure: tuple[float, float, float]) -> tuple[str, str]:
-    """A mean and its interval, with decimals to suit their size."""
-    largest = max(map(abs, figure))
-    digits = 0 if largest >= 100 else 1 if largest >= 10 else 2 if largest >= 0.1 or largest < _SMALL else 4
+def _silent(table: Table) -> list[str]:
+    """Rows in which nothing but 0 stands: terms that never paid or took anything."""
+    columns = table.columns.values()
+    return [row for index, row in enumerate(table.rows[:-1]) if not any(value for c in columns for value in c[index])]
+
+
+def _digits(largest: float) -> int:
+    """Decimals that suit a row whose largest figure this is."""
+    return 0 if largest >= 1000 else 1 if largest >= 10 else 2 if largest >= 0.2 or largest < _SMALL else 4
+
+
+def _figure(figure: tuple[float, float, float], digits: int) -> tuple[str, str]:
+    """A mean and its interval."""
     mean, low, high = (_fixed(value, digits) for value in figure)
     return mean, f"{low} … {high}"
 

@@ -10,7 +10,9 @@ class Curves {
     this.sparks = new Map();
     const terms = [...new Set(page.curves.flatMap((curve) => Object.keys(curve.values)))];
     for (const term of terms) this.choice.append(make("option", {value: term}, term));
-    if (terms.length > 2) for (const term of terms) this.addSpark(term);
+    // A term that never paid anything has no picture of its own.
+    const paying = terms.filter((term) => page.curves.some((curve) => curve.values[term]?.some((value) => value)));
+    if (paying.length > 1) for (const term of paying) this.addSpark(term);
     this.choice.addEventListener("change", () => this.draw());
     new ResizeObserver(() => this.draw()).observe(box);
   }
