@@ -10,6 +10,7 @@ from scipy.stats import mannwhitneyu, percentileofscore
 from musicgym.agents.comparison import BOOTSTRAP_SEED, RESAMPLES, Figure, bootstrap
 from musicgym.benchmarks.adversaries import ADVERSARIES
 from musicgym.benchmarks.corruptions import CORRUPTIONS, Corruption
+from musicgym.benchmarks.near_music import NEAR_MUSIC
 from musicgym.benchmarks.tunes import Tunes
 from musicgym.pieces import Excerpts
 from musicgym.rewards import Reward
@@ -39,7 +40,7 @@ def discrimination(
     Args:
         reward: the judge.
         tunes: real ones.
-        corruption: a name of `CORRUPTIONS`, or a function of (pieces, random source) such as an adversary.
+        corruption: a name of `CORRUPTIONS` or `NEAR_MUSIC`, or a function of (pieces, random source) such as an adversary.
         copies: how many times each tune is spoiled.
         seed: of the corruption's random source.
 
@@ -90,7 +91,7 @@ def standing(reward: Reward, tunes: Tunes, adversary: str | Corruption, *, seed:
 
 def named(corruption: str | Corruption) -> Corruption:
     """The corruption or adversary of this name; functions are handed back. Raises ValueError for an unknown name."""
-    known = {**CORRUPTIONS, **ADVERSARIES}
+    known = {**CORRUPTIONS, **NEAR_MUSIC, **ADVERSARIES}
     if not isinstance(corruption, str):
         return corruption
     if corruption not in known:

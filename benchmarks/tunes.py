@@ -23,11 +23,12 @@ class Tunes(NamedTuple):
     families: np.ndarray  # int64 (M,): melody family; windows of one family hang together
     collection: np.ndarray  # int64 (M,): index into `collections`
     meter: np.ndarray  # int64 (M, 2): numerator and denominator
+    ends: np.ndarray  # bool (M,): the tune ends with the window; the others break off
     collections: tuple[str, ...]
 
     def take(self, rows: np.ndarray) -> Tunes:
         """The windows at `rows` (indices or a bool mask), copied."""
-        return Tunes(self.excerpts.take(rows), self.families[rows], self.collection[rows], self.meter[rows], self.collections)
+        return Tunes(self.excerpts.take(rows), self.families[rows], self.collection[rows], self.meter[rows], self.ends[rows], self.collections)
 
 
 def tunes(
@@ -71,9 +72,10 @@ def tunes(
         pieces = corpus.load(name, steps_per_quarter=steps_per_quarter).split(split)
         pieces = pieces.voice(0) if name == "bach" else pieces.filter(voices=1)
         for meter in meters:
-            excerpts, families = _windows(pieces, bars, meter)
+            excerpts, families, ends = _windows(pieces, bars, meter)
             count = len(families)
-            parts.append(Tunes(excerpts, families, np.full(count, index), np.tile(meter, (count, 1)), tuple(collections)))
+            origin = np.full(count, index), np.tile(meter, (count, 1))
+            parts.append(Tunes(excerpts, families, *origin, ends, tuple(collections)))
     found = _together([part for part in parts if len(part.families)])
     if found is None:
         raise ValueError(
@@ -85,8 +87,8 @@ def tunes(
     return found
 
 
-def _windows(pieces: corpus.Corpus, bars: int, meter: tuple[int, int]) -> tuple[Excerpts, np.ndarray]:
-    """Windows of one collection in one metre, and their families, int64 (M,)."""
+def _windows(pieces: corpus.Corpus, bars: int, meter: tuple[int, int]) -> tuple[Excerpts, np.ndarray, np.ndarray]:
+    """Windows of one collection in one metre, their families, int64 (M,), and whether the tune ends with them, bool (M,)."""
     bar = bar_steps(meter, pieces.steps_per_quarter)
     wish: dict[str, Any] = {"steps": bars * bar, "meter": meter, "voices": 1}
     excerpts, where = pieces.excerpts(**wish), pieces.windows(**wish)
@@ -95,7 +97,8 @@ def _windows(pieces: corpus.Corpus, bars: int, meter: tuple[int, int]) -> tuple[
     full = (excerpts.position == np.arange(bars * bar) % bar).all(axis=1)
     notes = (excerpts.onset & (excerpts.pitch >= 0)).sum(axis=(1, 2))
     keep = full & (notes >= max(1, FEWEST_NOTES * bars / 8))
-    return excerpts.take(keep), pieces.families[where.piece[rows[keep]]].astype(np.int64)
+    piece, end = where.piece[rows[keep]], where.start[rows[keep]] + bars * bar
+    return excerpts.take(keep), pieces.families[piece].astype(np.int64), end == pieces.steps[piece]
 
 
 def _apart(where: corpus.Windows, steps: int) -> np.ndarray:
@@ -123,5 +126,5 @@ def _together(parts: Sequence[Tunes]) -> Tunes | None:
             else:
                 target[rows, ..., : source.shape[-1]] = source
         at = rows.stop
-    families, collection, meter = (np.concatenate([part[field] for part in parts]) for field in (1, 2, 3))
-    return Tunes(made, families, collection, meter, parts[0].collections)
+    families, collection, meter, ends = (np.concatenate([part[field] for part in parts]) for field in (1, 2, 3, 4))
+    return Tunes(made, families, collection, meter, ends, parts[0].collections)

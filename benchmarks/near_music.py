@@ -1,0 +1,141 @@
+"""Near music: what is wrong in one respect only. Real tunes are told from these where the weights of `theory` are fitted.
+
+A reward that pays an agent must know each of these apart from music, or agents find out that it does not. The three corruptions
+that rewards are judged by (`musicgym.benchmarks.corruptions`) leave most of it as it was.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from musicgym.benchmarks.corruptions import Corruption, wrong_notes
+from musicgym.benchmarks.events import Events, events, laid, within
+from musicgym.pieces import Excerpts
+from musicgym.score import REST, SCALES
+
+_SCALES = np.array(SCALES)
+_DEGREES = np.array([np.searchsorted(scale, np.arange(12), side="right") - 1 for scale in SCALES])  # of each semitone, from below
+LENGTHS = (1, 2, 3, 4, 5, 6, 8)  # steps
+LONG = (8, 12, 16)
+
+
+def chromatic_notes(music: Excerpts, rng: np.random.Generator, *, share: float = 0.2) -> Excerpts:
+    """A share of the notes moves to any pitch within a third beyond the piece's range."""
+    line = events(music)
+    chosen = _chosen(line, rng, share)
+    lowest, highest = _range(line, len(music.length))
+    drawn = rng.integers(lowest[line.piece] - 3, highest[line.piece] + 4)
+    return laid(music, line._replace(pitch=np.where(chosen, drawn, line.pitch)))
+
+
+def octaves_astray(music: Excerpts, rng: np.random.Generator, *, share: float = 0.15) -> Excerpts:
+    """A share of the notes moves up or down an octave."""
+    line = events(music)
+    chosen = _chosen(line, rng, share)
+    moved = np.clip(line.pitch + rng.choice([-12, 12], len(line.pitch)), 0, 127)
+    return laid(music, line._replace(pitch=np.where(chosen, moved, line.pitch)))
+
+
+def rests_astray(music: Excerpts, rng: np.random.Generator, *, share: float = 0.15) -> Excerpts:
+    """A share of the notes becomes rests."""
+    line = events(music)
+    return laid(music, line._replace(pitch=np.where(_chosen(line, rng, share), REST, line.pitch)))
+
+
+def shaken_rhythm(music: Excerpts, rng: np.random.Generator, *, share: float = 0.6) -> Excerpts:
+    """A share of every second event begins one or two steps too early or too late, at its neighbours' cost."""
+    line = events(music)
+    first = np.searchsorted(line.piece, line.piece)  # (E,)
+    inner = (np.arange(len(line.piece)) - first) % 2 == 1
+    inner &= np.append(line.piece[1:] == line.piece[:-1], np.False_) & (rng.random(len(inner)) < share)
+    before, own = np.roll(line.duration, 1), line.duration
+    shift = rng.choice([-2, -1, 1, 2], len(inner))
+    shift = np.where(inner, np.clip(shift, 1 - before, own - 1), 0)
+    return laid(music, line._replace(duration=own - shift + np.roll(shift, -1)))
+
+
+def random_lengths(music: Excerpts, rng: np.random.Generator, *, lengths: tuple[int, ...] = LENGTHS) -> Excerpts:
+    """The pitches in their order, each with a length drawn anew; what is over is left out, the last note fills the rest."""
+    line = events(music)
+    return _fitted(music, line._replace(duration=rng.choice(lengths, len(line.piece))))
+
+
+def divided(music: Excerpts, rng: np.random.Generator) -> Excerpts:
+    """Every note becomes single steps that walk from it up or down the scale."""
+    line = events(music)
+    single = line.take(np.repeat(np.arange(len(line.piece)), line.duration))
+    start = np.concatenate([s + np.arange(d) for s, d in zip(line.start, line.duration)])
+    walk = np.cumsum(rng.choice([-1, 1], len(start)))
+    own = walk - np.repeat(walk[np.cumsum(line.duration) - line.duration], line.duration)  # 0 where a note begins
+    tonic, mode = music.tonic[single.piece, start].astype(np.int64), music.mode[single.piece, start]
+    above = single.pitch - tonic
+    degree = _DEGREES[mode, above % 12] + 7 * (above // 12) + own
+    pitch = tonic + _SCALES[mode, degree % 7] + 12 * (degree // 7)
+    pitch = np.where(single.pitch >= 0, np.clip(pitch, 0, 127), REST)
+    return laid(music, single._replace(start=start, duration=np.ones_like(start), pitch=pitch))
+
+
+def slow_notes(music: Excerpts, rng: np.random.Generator) -> Excerpts:
+    """Random notes of the scale, within the piece's range, of two beats and more."""
+    return random_lengths(wrong_notes(music, rng, share=1.0), rng, lengths=LONG)
+
+
+def looped(music: Excerpts, rng: np.random.Generator, *, bars: float) -> Excerpts:
+    """The first `bars` bars again and again."""
+    steps = np.maximum((bars * music.bar[:, :1]).astype(np.int64), 1)  # (M, 1)
+    source = np.arange(music.position.shape[1]) % steps  # (M, steps)
+    inside = within(music)
+    made = Excerpts.blank_like(music)
+    begins = np.take_along_axis(music.onset[:, 0], source, axis=1) | (source == 0)
+    for name in ("pitch", "velocity"):
+        np.copyto(getattr(made, name)[:, 0], np.take_along_axis(getattr(music, name)[:, 0], source, axis=1), where=inside)
+    np.copyto(made.onset[:, 0], begins, where=inside)
+    return made
+
+
+NEAR_MUSIC: dict[str, Corruption] = {
+    "wrong notes throughout": partial(wrong_notes, share=1.0),
+    "20 % chromatic notes": chromatic_notes,
+    "octaves astray": octaves_astray,
+    "rests astray": rests_astray,
+    "shaken rhythm": shaken_rhythm,
+    "random lengths": random_lengths,
+    "divided into steps": divided,
+    "slow notes": slow_notes,
+    "loop of a bar": partial(looped, bars=1),
+    "loop of half a bar": partial(looped, bars=0.5),
+}
+
+
+def _chosen(line: Events, rng: np.random.Generator, share: float) -> np.ndarray:
+    """bool (E,): a share of the notes, and the first note where the lots leave a piece without any."""
+    chosen = (rng.random(len(line.piece)) < share) & (line.pitch >= 0)
+    none = np.bincount(line.piece, chosen, minlength=int(line.piece.max(initial=0)) + 1) == 0
+    notes = np.flatnonzero(line.pitch >= 0)
+    _, first = np.unique(line.piece[notes], return_index=True)
+    chosen[notes[first]] |= none[line.piece[notes[first]]]
+    return chosen
+
+
+def _range(line: Events, pieces: int) -> tuple[np.ndarray, np.ndarray]:
+    """int64 (M,) each: lowest and highest pitch of each piece, 60 where it has no notes."""
+    sounds = line.pitch >= 0
+    lowest, highest = np.full(pieces, 127), np.full(pieces, -1)
+    np.minimum.at(lowest, line.piece[sounds], line.pitch[sounds])
+    np.maximum.at(highest, line.piece[sounds], line.pitch[sounds])
+    return np.where(highest < 0, 60, lowest), np.where(highest < 0, 60, highest)
+
+
+def _fitted(music: Excerpts, line: Events) -> Excerpts:
+    """The pages with these events, cut or drawn out so that they fill them."""
+    ends = np.cumsum(line.duration)
+    first = np.searchsorted(line.piece, line.piece)
+    ends -= (ends - line.duration)[first]  # within the piece
+    starts = ends - line.duration
+    room = music.length[line.piece].astype(np.int64)
+    kept = np.flatnonzero(starts < room)
+    last = np.append(line.piece[kept][1:] != line.piece[kept][:-1], np.True_)
+    ends = np.where(last, room[kept], ends[kept])
+    return laid(music, line.take(kept)._replace(start=starts[kept], duration=ends - starts[kept]))
