@@ -38,17 +38,18 @@ def bar_number(position: np.ndarray, step: int) -> int:
 
 
 @kernel
-def counted_phrase(position: np.ndarray, length: int, step: int, bars: int, bar: int) -> tuple[int, int]:
-    """First step of the phrase of so many bars that a step is in, and the step after its last; a pickup has none and is its own.
+def counted_phrase(position: np.ndarray, bar: np.ndarray, length: int, step: int, bars: int) -> tuple[int, int]:
+    """First step of the phrase of so many bars that a step is in, and the step after its last.
 
-    Phrases are counted from the first bar line; the last ends with the piece.
+    Phrases are counted from the first bar line and are as long as their first bar says; the last ends with the piece. In a pickup
+    every step is its own phrase.
 
     Args:
         position: int (steps,): steps since the bar line.
+        bar: int (steps,): steps in a full bar.
         length: steps in the piece.
         step: where.
         bars: in a phrase.
-        bar: steps in a bar here.
     """
     number = bar_number(position, step)
     if number < 0:
@@ -57,7 +58,7 @@ def counted_phrase(position: np.ndarray, length: int, step: int, bars: int, bar:
     for _ in range(number % bars):
         first -= 1
         first -= position[first]
-    return first, max(min(first + bars * bar, length), step + 1)
+    return first, min(first + bars * bar[first], length)
 
 
 @kernel
@@ -72,4 +73,4 @@ def marked_phrase(phrase_end: np.ndarray, length: int, step: int) -> tuple[int, 
         end += 1
     while end < length and phrase_end[end]:
         end += 1
-    return first, max(end, step + 1)
+    return first, end

@@ -161,8 +161,8 @@ def _phrases(score: Score) -> np.ndarray:
     marked: Any = getattr(marked_phrase, "py_func")  # noqa: B009  # as above
     if score.phrase_end.any():
         return np.array([marked(score.phrase_end, length, step) for step in range(length)])
-    position = score.position.astype(int)
-    return np.array([counted(position, length, step, PHRASE_BARS, int(page.bar[0, step])) for step in range(length)])
+    position, bar = page.position[0].astype(int), page.bar[0].astype(int)
+    return np.array([counted(position, bar, length, step, PHRASE_BARS) for step in range(length)])
 
 
 def _towards_ends(place: np.ndarray, start: float, end: float) -> np.ndarray:
@@ -177,7 +177,7 @@ def _times(score: Score, phrases: np.ndarray, amount: float) -> np.ndarray:
     times = step_times(score)
     first, end = phrases[:, 0], phrases[:, 1]
     lengths = np.diff(times)
-    middle = (np.arange(score.steps) + 0.5 - first) / (end - first)
+    middle = np.minimum((np.arange(score.steps) + 0.5 - first) / (end - first), 1.0)
     longer = 1 + amount * _towards_ends(middle, _SLOW_START, _SLOW_END)
     last = max((notes[-1].start for voice in range(score.voices) if (notes := score.notes(voice))), default=0)
     if last and amount:
@@ -219,6 +219,6 @@ def _decibels(score: Score, notes: list[Note], phrases: np.ndarray) -> np.ndarra
     pitches = np.array([note.pitch for note in notes], float)
     first, end = phrases[starts, 0], phrases[starts, 1]
     strong = [weight(int(page.position[0, at]), int(page.bar[0, at]), int(page.beat[0, at])) for at in starts]
-    arch = -_towards_ends((starts - first) / (end - first), _SOFT_START, _SOFT_END)
+    arch = -_towards_ends(np.minimum((starts - first) / (end - first), 1.0), _SOFT_START, _SOFT_END)
     louder: np.ndarray = arch + _ACCENT * np.array(strong) + _OCTAVE * (pitches - pitches.mean()) / 12
     return louder

@@ -107,4 +107,4 @@ def _note_values(steps_per_quarter: int, bar: int) -> tuple[int, ...]:
 
 
 register("musicgym/Melody-v0", melody, reward="rl_tuner")
-register("musicgym/ExpressiveMelody-v0", expressive_melody, reward="performance")
+register("musicgym/ExpressiveMelody-v0", expressive_melody, reward="theory + performance")
