@@ -113,6 +113,11 @@ def test_tuned_settings_go_with_their_task_and_reward_and_what_is_asked_for_goes
     assert settings_for({"reward": "0*rl_tuner", "n_epochs": 1}) == Settings(reward="0*rl_tuner", ent_coef=0.3, n_epochs=1)
 
 
+def test_the_rest_of_the_defaults_is_that_of_rl_tuner():
+    assert settings_for({}) == Settings()
+    assert settings_for({"reward": "-1*(theory)"}).n_envs == settings_for({"reward": "theory"}).n_envs > Settings().n_envs
+
+
 def test_every_tuned_entry_makes_settings():
     for entry in defaults.TUNED:
         assert Settings(**entry.fields)
