@@ -155,7 +155,7 @@ def _table(comparison: Comparison, references: Sequence[str]) -> Table:
 
     return Table(
         rows=comparison.rows,
-        columns={source: [tuple(figure) for figure in figures] for source, figures in comparison.means.items()},
+        columns=comparison.means,
         verdicts={s: [comparison.verdict(s, row) for row in range(len(comparison.rows))] for s in comparison.differences},
         counts={
             source: number(pieces, "piece") + (f", {number(groups, 'group')}" if groups < pieces else "")
