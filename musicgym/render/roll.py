@@ -36,7 +36,7 @@ def roll(score: Score) -> Roll:
 
     >>> from musicgym.score import Note
     >>> roll(Score.from_notes([[Note(0, 4, 60, 80)]])).labels
-    {'C4': 0.346...}
+    {'C4': 0.385...}
     """
     low, high = _range(score)
     rows = high - low + 1
