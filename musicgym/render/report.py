@@ -25,6 +25,7 @@ from musicgym.files.audio import TIMBRES
 from musicgym.files.notation import bars, letter_alter_octave, spelled
 from musicgym.pieces import beat_steps
 from musicgym.render.engraving import STYLE, Engraving, engrave, symbol_definitions
+from musicgym.render.report_table import Table, rows_of, silent_rows
 from musicgym.render.roll import roll
 from musicgym.score import Score
 
@@ -32,11 +33,12 @@ if TYPE_CHECKING:
     import jinja2
     import markupsafe
 
+__all__ = ["Curve", "Group", "Piece", "Report", "Rule", "Table", "html", "marks_data", "write_report"]
+
 _PAGE = "musicgym.render.page"
 _SCRIPTS = ("music.js", "sound.js", "curves.js", "player.js", "marks.js", "page.js")
 _MOST_POINTS = 120  # of a learning curve: more are averaged
 _PAGE_WIDTH = 72.0  # of printed music: a staff of some 30 pixels in a card of half the page, 20 on a telephone
-_SMALL = 1e-9
 
 
 class Curve(NamedTuple):
@@ -45,16 +47,6 @@ class Curve(NamedTuple):
     label: str  # "seed 0"
     steps: Sequence[float]
     values: Mapping[str, Sequence[float]]  # "return" and each term -> a value for each of the steps; nan where none is known
-
-
-class Table(NamedTuple):
-    """What pieces of several sources are worth, by term."""
-
-    rows: Sequence[str]  # the terms, then sums such as "total"
-    columns: Mapping[str, Sequence[tuple[float, float, float]]]  # source -> for each row mean, low, high; nan where not judged
-    verdicts: Mapping[str, Sequence[str]]  # source -> for each row whether the first column is "above", "below", "even" or ""
-    counts: Mapping[str, str]  # source -> how many pieces, in words
-    references: Sequence[str] = ()  # sources whose means are drawn beside the learning curves: those judged as agents were paid
 
 
 class Rule(NamedTuple):
@@ -124,8 +116,8 @@ def html(report: Report) -> str:
         .render(
             report=report,
             groups=list(zip(report.groups, shown, strict=True)),
-            table=report.table and _rows(report.table, {rule.name: rule.about for rule in report.rules}),
-            silent=report.table and _silent(report.table),
+            table=report.table and rows_of(report.table, {rule.name: rule.about for rule in report.rules}),
+            silent=report.table and silent_rows(report.table),
             script=script,
             script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
             style=STYLE + _part("report.css"),
@@ -228,60 +220,6 @@ def _references(table: Table | None) -> dict[str, dict[str, float | None]]:
         source: {row: _number(figure[0]) for row, figure in zip(table.rows, table.columns[source], strict=True)}
         for source in table.references
     }
-
-
-def _rows(table: Table, about: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The table's rows as the template shows them, each with a scale of its own for the picture at its end.
-
-    Rows in which nothing but 0 stands are left to `_silent`.
-    """
-    made = []
-    for index, name in enumerate(table.rows):
-        cells = []
-        figures = {source: column[index] for source, column in table.columns.items()}
-        known = [value for figure in figures.values() for value in figure if math.isfinite(value)]
-        if name in _silent(table):
-            continue
-        digits = _digits(max(map(abs, known), default=0.0))
-        low, high = (min(*known, 0.0), max(*known, 0.0)) if known else (0.0, 0.0)
-        span = high - low
-
-        def place(value: float, low: float = low, span: float = span) -> float:
-            return 50.0 if span < _SMALL else 4 + 92 * (value - low) / span
-
-        for source, figure in figures.items():
-            judged = all(map(math.isfinite, figure))
-            cells.append(
-                {
-                    "text": _figure(figure, digits) if judged else ("–", ""),
-                    "verdict": table.verdicts[source][index] if source in table.verdicts else "",
-                    "dot": [round(place(value), 2) for value in figure] if judged else None,
-                }
-            )
-        made.append({"name": name, "about": about.get(name, ""), "cells": cells, "zero": round(place(0.0), 2)})
-    return made
-
-
-def _silent(table: Table) -> list[str]:
-    """Rows in which nothing but 0 stands: terms that never paid or took anything."""
-    columns = table.columns.values()
-    return [row for index, row in enumerate(table.rows[:-1]) if not any(value for c in columns for value in c[index])]
-
-
-def _digits(largest: float) -> int:
-    """Decimals that suit a row whose largest figure this is."""
-    return 0 if largest >= 1000 else 1 if largest >= 10 else 2 if largest >= 0.2 or largest < _SMALL else 4
-
-
-def _figure(figure: tuple[float, float, float], digits: int) -> tuple[str, str]:
-    """A mean and its interval."""
-    mean, low, high = (_fixed(value, digits) for value in figure)
-    return mean, f"{low} … {high}"
-
-
-def _fixed(value: float, digits: int) -> str:
-    text = f"{value:.{digits}f}"
-    return text.replace("-", "" if float(text) == 0 else "−")
 
 
 def _as_json(data: Any) -> str:

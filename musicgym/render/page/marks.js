@@ -45,7 +45,7 @@ class Marks {
         element.classList.toggle("marked", heard);
         element.classList.toggle("good-mark", heard && value > 0);
         element.classList.toggle("bad-mark", heard && value < 0);
-        if (heard) element.style.setProperty("--strength", `${Math.round(45 + 55 * Math.sqrt(Math.abs(value) / largest))}%`);
+        if (heard) element.style.setProperty("--strength", `${Math.round(60 + 40 * Math.sqrt(Math.abs(value) / largest))}%`);
         else element.style.removeProperty("--strength");
       }
     }
