@@ -36,7 +36,7 @@ def width(piece: Piece, voice: int, note: int) -> int:
     return piece.pitch[voice, note] - piece.pitch[voice, piece.previous[voice, note]]
 
 
-@rule(sees="own", at="note")
+@rule(sees="own", at="note", within={"free": (0, 127)})
 def leap_size(piece, voice, step, *, free=2):
     """-1 for each octave, in parts, by which an interval is wider than `free` semitones.
 

@@ -20,7 +20,8 @@ def off_beat(piece: Piece, voice: int, start: int, end: int) -> float:
     own = level(piece, start)
     strongest = own
     for t in range(start + 1, end):
-        strongest = min(strongest, level(piece, t))
+        if piece.beat[t] % 4 != 0 or 2 * piece.position[t] % piece.beat[t] == 0:  # no thirds where beats have halves
+            strongest = min(strongest, level(piece, t))
     return np.float64(own - strongest)
 
 

@@ -54,7 +54,7 @@ def leading_tone(piece, voice, step):
     return 0.0 if -4 <= width <= 2 and width != 0 else -1.0
 
 
-@rule(sees="own", at="bar", within={"bars": (1, 64)})
+@rule(sees="own", at="bar", within={"bars": (1, 8)})  # its counters go to 1,023 steps
 def key_profile(piece, voice, step, *, bars=2):
     """At the end of every `bars` bars the correlation, -1..1, of how long each degree sounds in them with the key's profile.
 
