@@ -30,6 +30,8 @@ _WIDE: dict[str, Any] = {
 # musicgym/Melody-v0 with rl_tuner. Seeds for tuning are 1001..1003, which no reported figure uses.
 TUNED: tuple[Tuned, ...] = (
     Tuned(None, "theory", _WIDE),
+    # Four bars: in two there is little for rules of form to say.
+    Tuned("musicgym/Melody-v0", "theory", {"options": {"length": 64}, "window": 16, "steps": 1_000_000, "ent_coef": 0.08}),
     Tuned("musicgym/ExpressiveMelody-v0", None, _WIDE),
 )
 
@@ -51,4 +53,5 @@ def settings_for(asked: dict[str, Any]) -> Settings:
     for entry in TUNED:
         if entry.task in (None, plain.task) and (entry.reward is None or entry.reward in names):
             tuned.update(entry.fields)
-    return Settings(**{**tuned, **asked})
+    options = {**tuned.pop("options", {}), **plain.options}
+    return Settings(**{**tuned, **asked, "options": options})

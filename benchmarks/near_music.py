@@ -17,8 +17,9 @@ from musicgym.score import REST, SCALES
 
 _SCALES = np.array(SCALES)
 _DEGREES = np.array([np.searchsorted(scale, np.arange(12), side="right") - 1 for scale in SCALES])  # of each semitone, from below
+_TRIADS = np.array([[degree in (scale[0], scale[2], scale[4]) for degree in range(12)] for scale in SCALES])  # bool (modes, 12)
 LENGTHS = (1, 2, 3, 4, 5, 6, 8)  # steps
-LONG = (8, 12, 16)
+LONG = (4, 8, 12, 16)
 
 
 def chromatic_notes(music: Excerpts, rng: np.random.Generator, *, share: float = 0.2) -> Excerpts:
@@ -77,9 +78,31 @@ def divided(music: Excerpts, rng: np.random.Generator) -> Excerpts:
     return laid(music, single._replace(start=start, duration=np.ones_like(start), pitch=pitch))
 
 
+def swallowed_notes(music: Excerpts, rng: np.random.Generator, *, share: float = 0.5) -> Excerpts:
+    """A share of the notes, never the first of a bar, is swallowed by what stands before it, which lasts on."""
+    line = events(music)
+    gone = (rng.random(len(line.piece)) < share) & (line.pitch >= 0) & (music.position[line.piece, line.start] != 0)
+    gone &= line.start > 0
+    kept = np.flatnonzero(~gone)
+    owner = np.cumsum(~gone) - 1  # (E,): which of those kept lasts on
+    return laid(music, line.take(kept)._replace(duration=np.bincount(owner, line.duration).astype(np.int64)))
+
+
 def slow_notes(music: Excerpts, rng: np.random.Generator) -> Excerpts:
-    """Random notes of the scale, within the piece's range, of two beats and more."""
+    """Random notes of the scale, within the piece's range, of a quarter and more."""
     return random_lengths(wrong_notes(music, rng, share=1.0), rng, lengths=LONG)
+
+
+def triad_notes(music: Excerpts, rng: np.random.Generator) -> Excerpts:
+    """Every note becomes a random one of the tonic triad within a third beyond the piece's range: leaps that no chord forbids."""
+    line = events(music)
+    lowest, highest = _range(line, len(music.length))
+    pitches = np.arange(128)
+    tonic, mode = music.tonic[line.piece, line.start].astype(np.int64), music.mode[line.piece, line.start]
+    fits = _TRIADS[mode[:, None], (pitches - tonic[:, None]) % 12]  # (E, 128)
+    fits &= (pitches >= lowest[line.piece, None] - 3) & (pitches <= highest[line.piece, None] + 3)
+    drawn = np.where(fits, rng.random(fits.shape), -1.0).argmax(axis=1)
+    return laid(music, line._replace(pitch=np.where(line.pitch >= 0, drawn, REST)))
 
 
 def looped(music: Excerpts, rng: np.random.Generator, *, bars: float) -> Excerpts:
@@ -103,7 +126,9 @@ NEAR_MUSIC: dict[str, Corruption] = {
     "shaken rhythm": shaken_rhythm,
     "random lengths": random_lengths,
     "divided into steps": divided,
+    "swallowed notes": swallowed_notes,
     "slow notes": slow_notes,
+    "triad notes": triad_notes,
     "loop of a bar": partial(looped, bars=1),
     "loop of half a bar": partial(looped, bars=0.5),
 }

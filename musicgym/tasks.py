@@ -106,5 +106,5 @@ def _note_values(steps_per_quarter: int, bar: int) -> tuple[int, ...]:
     return tuple(sorted({steps for steps in sixteenths + thirds if steps <= bar})) or (1,)
 
 
-register("musicgym/Melody-v0", melody, reward="rl_tuner")
+register("musicgym/Melody-v0", melody, reward="theory")
 register("musicgym/ExpressiveMelody-v0", expressive_melody, reward="theory + performance")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from musicgym.compiled import kernel
 from musicgym.pieces import Piece
 from musicgym.rewards.rules import rule
 from musicgym.rewards.theory.reading import bar_begun, begins, closes
 
-LEAST_NOTES = 2  # a bar with fewer is no motif
+LEAST_NOTES = 3  # a bar with fewer is no motif
 UNLIKE, RHYTHM, INVERTED, TRANSPOSED, VARIED, SAME = 0, 1, 2, 3, 4, 5
 TOLERANCE = 1  # semitones: a sequence within the scale changes whole steps into half steps
 
@@ -66,7 +64,7 @@ def has_kin(piece: Piece, voice: int, step: int, bars: int, kind: int) -> float:
     """At the end of every `bars` bars: 1 where one of them has this kinship to the bar one, two or four before it."""
     if not closes(piece, step, bars):
         return 0.0
-    bar = np.int64(piece.bar[step])
+    bar = int(piece.bar[step])
     for k in range(bars):
         if step >= k * bar and nearest_kin(piece, voice, step - k * bar) == kind:
             return 1.0
@@ -79,7 +77,7 @@ def motif_repeated(piece, voice, step, *, bars=2):
 
     "Repetition is the simplest" of developments ("Motive Development Techniques", Music 231). Paid once, or agents do no other.
     """
-    return has_kin(piece, voice, step, np.int64(bars), SAME)
+    return has_kin(piece, voice, step, int(bars), SAME)
 
 
 @rule(sees="own", at="bar", within={"bars": (1, 64)})
@@ -88,7 +86,7 @@ def motif_transposed(piece, voice, step, *, bars=2):
 
     A sequence: "intervals may change quality (but not number)" ("Motive Development Techniques", Music 231).
     """
-    return has_kin(piece, voice, step, np.int64(bars), TRANSPOSED)
+    return has_kin(piece, voice, step, int(bars), TRANSPOSED)
 
 
 @rule(sees="own", at="bar", within={"bars": (1, 64)})
@@ -97,7 +95,7 @@ def motif_inverted(piece, voice, step, *, bars=2):
 
     Inversion: "repeated in the opposite direction" ("Motive Development Techniques", Music 231).
     """
-    return has_kin(piece, voice, step, np.int64(bars), INVERTED)
+    return has_kin(piece, voice, step, int(bars), INVERTED)
 
 
 @rule(sees="own", at="bar", within={"bars": (1, 64)})
@@ -106,7 +104,7 @@ def motif_varied(piece, voice, step, *, bars=2):
 
     Open Music Theory, "Sentence": "a basic idea does not need to be repeated exactly". All notes the same is `motif_repeated`.
     """
-    return has_kin(piece, voice, step, np.int64(bars), VARIED)
+    return has_kin(piece, voice, step, int(bars), VARIED)
 
 
 @kernel
@@ -132,7 +130,7 @@ def worn_out(piece, voice, step, *, least=0.6):
     first = bar_begun(piece, step)
     if first < 0:
         return 0.0
-    bar, most = np.int64(piece.bar[step]), 0.0
+    bar, most = int(piece.bar[step]), 0.0
     for distance in range(1, 3):
         now = likeness(piece, voice, first, first - distance * bar, bar)
         if now > most:
@@ -143,7 +141,7 @@ def worn_out(piece, voice, step, *, least=0.6):
 @kernel
 def echoes(piece: Piece, voice: int, note: int) -> bool:
     """Whether the interval that leads to this note is heard at the same place of the bar one, two or four bars before."""
-    before, bar = piece.previous[voice, note], np.int64(piece.bar[note])
+    before, bar = piece.previous[voice, note], int(piece.bar[note])
     if before < 0:
         return False
     width = piece.pitch[voice, note] - piece.pitch[voice, before]

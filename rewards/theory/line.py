@@ -196,7 +196,7 @@ def pitch_variety(piece, voice, step, *, least=5, bars=2):
     if not closes(piece, step, bars):
         return 0.0
     seen, count = 0, 0
-    for t in range(max(step + 1 - np.int64(bars) * piece.bar[step], 0), step + 1):
+    for t in range(max(step + 1 - int(bars) * piece.bar[step], 0), step + 1):
         if begins(piece, voice, t):
             bit = 1 << (piece.pitch[voice, t] % OCTAVE)
             count += (seen & bit) == 0
@@ -300,7 +300,7 @@ def arch(piece, voice, step, *, bars=4):
     """At the end of every `bars` bars +1 where the notes of the middle half lie higher than the others (arch: Huron 1996)."""
     if not closes(piece, step, bars):
         return 0.0
-    steps = np.int64(bars) * piece.bar[step]
+    steps = int(bars) * piece.bar[step]
     first, inner, outer, inside, outside = step + 1 - steps, 0, 0, 0, 0
     for t in range(max(first, 0), step + 1):
         if begins(piece, voice, t):

@@ -201,7 +201,7 @@ def breathless(piece, voice, step, *, bars=4):
     first = bar_begun(piece, step)
     if first < 0:
         return 0.0
-    first = step + 1 - np.int64(bars) * piece.bar[step]
+    first = step + 1 - int(bars) * piece.bar[step]
     if first < 0:
         return 0.0
     for t in range(first, step + 1):

@@ -63,7 +63,7 @@ def key_profile(piece, voice, step, *, bars=2):
     if not closes(piece, step, bars):
         return 0.0
     low, high = 0, 0  # how often each degree sounds: six counts of ten bits each
-    for t in range(max(step + 1 - np.int64(bars) * piece.bar[step], 0), step + 1):
+    for t in range(max(step + 1 - int(bars) * piece.bar[step], 0), step + 1):
         if piece.pitch[voice, t] >= 0:
             place = degree(piece, voice, t)
             if place < 6:
