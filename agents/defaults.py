@@ -31,8 +31,8 @@ _WIDE: dict[str, Any] = {
 TUNED: tuple[Tuned, ...] = (
     Tuned(None, "theory", _WIDE),
     # Four bars: in two there is little for rules of form to say.
-    Tuned("musicgym/Melody-v0", "theory", {"options": {"length": 64}, "window": 16, "steps": 1_000_000, "ent_coef": 0.08}),
-    Tuned("musicgym/ExpressiveMelody-v0", None, _WIDE),
+    Tuned("musicgym/Melody-v0", "theory", {"options": {"length": 64}, "window": 16, "steps": 800_000, "ent_coef": 0.08}),
+    Tuned("musicgym/ExpressiveMelody-v0", None, {**_WIDE, "steps": 700_000, "ent_coef": 0.12}),
 )
 
 

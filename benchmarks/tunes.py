@@ -28,7 +28,14 @@ class Tunes(NamedTuple):
 
     def take(self, rows: np.ndarray) -> Tunes:
         """The windows at `rows` (indices or a bool mask), copied."""
-        return Tunes(self.excerpts.take(rows), self.families[rows], self.collection[rows], self.meter[rows], self.ends[rows], self.collections)
+        return Tunes(
+            self.excerpts.take(rows),
+            self.families[rows],
+            self.collection[rows],
+            self.meter[rows],
+            self.ends[rows],
+            self.collections,
+        )
 
 
 def tunes(

@@ -107,4 +107,4 @@ def _note_values(steps_per_quarter: int, bar: int) -> tuple[int, ...]:
 
 
 register("musicgym/Melody-v0", melody, reward="theory")
-register("musicgym/ExpressiveMelody-v0", expressive_melody, reward="theory + performance")
+register("musicgym/ExpressiveMelody-v0", expressive_melody, reward="theory + 0.2*performance")
