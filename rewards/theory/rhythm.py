@@ -94,7 +94,10 @@ def odd_length(piece, voice, step):
 
 @rule(sees="own", within={"bars": (0.1, 100)})
 def long_note(piece, voice, step, *, bars=1):
-    """-1 for each beat by which a note is longer than `bars` bars (our own)."""
+    """-1 for each beat by which a note is longer than `bars` bars (our own).
+
+    Rare in tunes and in random play: it is there for notes that are held for ever.
+    """
     found = 0.0
     ended = finished(piece, voice, step)
     if ended >= 0 and piece.pitch[voice, ended] >= 0:
