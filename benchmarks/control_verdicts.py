@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from musicgym.agents.comparison import COMPARABLE, Comparison, Figure, Sample, compare
+from musicgym.agents.comparison import BOOTSTRAP_SEED, COMPARABLE, Comparison, Figure, Sample, bootstrap, compare
 from musicgym.agents.held_out import held_out, real_tunes
 from musicgym.agents.players import play, randomly
 from musicgym.agents.settings import Settings, reward_of, task_of
+from musicgym.benchmarks import loudness
 from musicgym.benchmarks.panel import DISTANCES, Panel
 from musicgym.pieces import Excerpts
 
@@ -109,7 +110,20 @@ def panel_of(samples: Samples, base: Settings) -> dict[str, dict[str, Figure]]:
         if source not in (RANDOM, REAL):
             rows = np.concatenate([np.flatnonzero(group == seed)[: PIECES // len(several)] for seed in several])
         taken[source], groups[source] = music.take(rows), group[rows]
-    return panel.compare(taken, groups)
+    found = panel.compare(taken, groups)
+    if not loudness.varies(samples.music[RANDOM]):
+        return found
+    nothing = Figure(float("nan"), float("nan"), float("nan"))
+    for source, pieces in taken.items():
+        found[source].update(dict.fromkeys(loudness.MEASURES, nothing))
+        if source != REAL:  # the corpora have no velocities
+            columns = loudness.by_piece(pieces)
+            low, high = np.percentile(
+                bootstrap(columns, groups[source], np.random.default_rng(BOOTSTRAP_SEED)), [2.5, 97.5], axis=0
+            )
+            figures = zip(columns.mean(axis=0).tolist(), low.tolist(), high.tolist(), strict=True)
+            found[source].update({name: Figure(*figure) for name, figure in zip(loudness.MEASURES, figures, strict=True)})
+    return found
 
 
 def verdicts(found: list[Judgement], base: Settings, samples: Samples, panel: dict[str, dict[str, Figure]]) -> dict[str, bool]:
@@ -136,6 +150,8 @@ def verdicts(found: list[Judgement], base: Settings, samples: Samples, panel: di
             met[f"trained nearer to real music than {RANDOM} by {measure}"] = (
                 _gap(panel["trained"][measure], target)[1] < _gap(panel[RANDOM][measure], target)[0]
             )
+        if "loud_beats" in panel["trained"]:
+            met["trained louder on strong beats than on weak ones"] = panel["trained"]["loud_beats"].low > 0
     return met
 
 

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from importlib import import_module
+from math import isnan
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,8 @@ def panel_table(panel: dict[str, dict[str, Figure]]) -> str:
     measures = list(next(iter(panel.values())))
     lines = ["| measure | " + " | ".join(panel) + " |", "| --- |" + " ---: |" * len(panel)]
     for measure in measures:
-        cells = (f"{f[measure].mean:.3f} [{f[measure].low:.3f}, {f[measure].high:.3f}]" for f in panel.values())
+        found = (figures[measure] for figures in panel.values())
+        cells = ("none" if isnan(f.mean) else f"{f.mean:.3f} [{f.low:.3f}, {f.high:.3f}]" for f in found)
         lines.append(f"| {measure} | " + " | ".join(cells) + " |")
     return "\n".join([*lines, ""])
 

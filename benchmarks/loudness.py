@@ -1,0 +1,58 @@
+"""How loudness hangs together with music: by piece, for music of which the velocities were chosen."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from musicgym.benchmarks.events import events
+from musicgym.metre import metrical_weight
+from musicgym.pieces import Excerpts
+
+MEASURES = {
+    "loud_beats": "correlation of velocity with the metrical weight of the place where a note begins, mean over pieces",
+    "loud_heights": "correlation of velocity with pitch, mean over pieces",
+    "loud_spread": "standard deviation of the velocities of a piece, mean over pieces",
+}
+
+
+def varies(music: Excerpts) -> bool:
+    """Whether notes have different velocities: where they have not, there is nothing to measure."""
+    return len(np.unique(music.velocity[music.pitch >= 0])) > 1
+
+
+def by_piece(music: Excerpts) -> np.ndarray:
+    """float64 (M, 3): `MEASURES` of each piece; a correlation is 0 where a piece has one velocity, place or pitch alone.
+
+    Correlations are Pearson's, over the notes of a piece. Raises ValueError for more than one voice, or blanks.
+
+    Example:
+        >>> from musicgym import Score
+        >>> loud = Score.from_notes([[(0, 4, 60, 100), (4, 4, 62, 50), (8, 4, 64, 80), (12, 4, 65, 50)]])
+        >>> by_piece(Excerpts.from_scores([loud])).round(2).tolist()
+        [[1.0, -0.61, 21.21]]
+    """
+    line = events(music)
+    line = line.take(line.pitch >= 0)
+    bar, beat = music.bar[line.piece, line.start], music.beat[line.piece, line.start]
+    place = music.position[line.piece, line.start]
+    known = {key: metrical_weight.py_func(*key) for key in set(zip(place.tolist(), bar.tolist(), beat.tolist()))}
+    weight = np.array([known[key] for key in zip(place.tolist(), bar.tolist(), beat.tolist())], np.float64)
+    velocity = line.velocity.astype(np.float64)
+    pieces = len(music.length)
+    columns = [_correlation(velocity, other, line.piece, pieces) for other in (weight, line.pitch.astype(np.float64))]
+    return np.stack([*columns, np.sqrt(_covariance(velocity, velocity, line.piece, pieces))], axis=1)
+
+
+def _correlation(a: np.ndarray, b: np.ndarray, piece: np.ndarray, pieces: int) -> np.ndarray:
+    spread = np.sqrt(_covariance(a, a, piece, pieces) * _covariance(b, b, piece, pieces))
+    found = np.zeros(pieces)
+    np.divide(_covariance(a, b, piece, pieces), spread, out=found, where=spread > 1e-12)
+    return found
+
+
+def _covariance(a: np.ndarray, b: np.ndarray, piece: np.ndarray, pieces: int) -> np.ndarray:
+    """float64 (pieces,): of the notes of each piece; 0 where there are none."""
+    count = np.maximum(np.bincount(piece, minlength=pieces), 1)
+    means = [np.bincount(piece, x, minlength=pieces) / count for x in (a, b)]
+    covariance = np.bincount(piece, (a - means[0][piece]) * (b - means[1][piece]), minlength=pieces) / count
+    return np.asarray(covariance)
