@@ -38,7 +38,7 @@ def register(name: str, factory: Factory | Reward) -> None:
     """
     if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
         raise ValueError(f"reward name {name!r}: expected a Python identifier")
-    if name in _PAID or name in _built_in():
+    if name in _PAID or name in _load_built_in():
         raise ValueError(f"reward name {name!r} is built in: choose another")
     if name in RULES:
         raise ValueError(f"reward name {name!r} is a rule's, of {RULES[name].__module__}: choose another")
@@ -51,12 +51,13 @@ def register(name: str, factory: Factory | Reward) -> None:
 
 def names() -> list[str]:
     """All names that an expression may use."""
-    return sorted({*_built_in(), *_REWARDS, *RULES, *_PAID})
+    _load_built_in()
+    return sorted({*_BUILT_IN, *_REWARDS, *RULES, *_PAID})
 
 
 def documented() -> list[tuple[str, str, str]]:
     """Name, kind and docstring of all that an expression may use, sets of rules first; a kind is "set", "rule" or "change"."""
-    sets: dict[str, Any] = {**_REWARDS, **_built_in()}
+    sets: dict[str, Any] = {**_REWARDS, **_load_built_in()}
     kinds: list[tuple[str, dict[str, Any]]] = [("set", sets), ("change", dict(_PAID)), ("rule", dict(RULES))]
     return [(name, kind, inspect.getdoc(known[name]) or "") for kind, known in kinds for name in sorted(known)]
 
@@ -89,8 +90,14 @@ def parse(text: str) -> Reward:
     return value
 
 
-def _built_in() -> dict[str, Factory]:
-    return {name: getattr(import_module(module), name) for name, module in _BUILT_IN.items()}
+def _load_built_in() -> dict[str, Factory]:
+    """All that is built in. Importing it also makes its rules known by name."""
+    return {name: _built_in(name) for name in _BUILT_IN}
+
+
+def _built_in(name: str) -> Factory:
+    factory: Factory = getattr(import_module(_BUILT_IN[name]), name)
+    return factory
 
 
 def _value(node: ast.expr, text: str) -> Reward | float:
@@ -152,11 +159,15 @@ def _parameter(node: ast.expr, text: str) -> Any:
 
 
 def _known(name: str, text: str) -> Factory:
-    built_in = _built_in()
-    known: dict[str, Factory] = {**RULES, **_REWARDS, **built_in}
+    if name in _BUILT_IN:  # only this one is imported: a set's modules take time that other rewards needn't pay
+        return _built_in(name)
+    if name not in _REWARDS and name not in RULES:
+        _load_built_in()  # for the rules in its modules
+    known: dict[str, Factory] = {**RULES, **_REWARDS}
     if name not in known:
-        near = difflib.get_close_matches(name, [*known, *_PAID], n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(sorted(known))}"
+        usable = [*known, *_BUILT_IN]
+        near = difflib.get_close_matches(name, [*usable, *_PAID], n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(sorted(usable))}"
         raise ValueError(f"unknown reward or rule {name!r} in {text!r}: {hint}")
     return known[name]
 

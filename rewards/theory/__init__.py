@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from importlib.resources import files
 
 from musicgym.rewards.reward import Rules
@@ -23,5 +24,12 @@ def melody_rules() -> dict[str, Rule]:
 
 def theory() -> Rules:
     """Music theory for melody, every rule a term of its own name."""
-    weights = json.loads(files(__name__).joinpath("weights.json").read_text(encoding="utf-8"))
+    weights = _weights()
     return Rules("theory", [(name, rule, rule.values({}), weights[name]) for name, rule in melody_rules().items()])
+
+
+@cache
+def _weights() -> dict[str, float]:
+    """Rule -> fitted weight, read once in a process."""
+    found: dict[str, float] = json.loads(files(__name__).joinpath("weights.json").read_text(encoding="utf-8"))
+    return found

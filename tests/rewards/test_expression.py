@@ -189,3 +189,13 @@ def test_rewards_are_found_by_name_before_anything_else_is_imported() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert {"rl_tuner", "fixed_leap", "faithful_key"} <= set(found)
+
+
+def test_a_built_in_reward_is_parsed_without_importing_the_others() -> None:
+    code = (
+        f"import sys; sys.path[:] = {sys.path}; from musicgym.rewards import parse; parse('2*rl_tuner.leap'); "
+        "print(*(name for name in sys.modules if name.startswith('musicgym.rewards')))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "musicgym.rewards.rl_tuner" in found
+    assert not {"musicgym.rewards.theory", "musicgym.rewards.performance"} & set(found)
