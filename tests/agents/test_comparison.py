@@ -51,7 +51,7 @@ def test_a_verdict_needs_an_interval_without_zero():
 
 
 def test_played_totals_are_what_the_reward_says_of_the_finished_scores():
-    judged = play("musicgym/Melody-v0", 20, randomly(masked=True), seed=3)
+    judged = play("musicgym/Melody-v0", 20, randomly(masked=True), reward=rewards.parse("rl_tuner"), seed=3)
     assert len(judged.scores) == KEPT_SCORES
     assert all(score.finished for score in judged.scores)
     found = rewards.parse("rl_tuner").score(judged.scores)

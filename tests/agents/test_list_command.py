@@ -29,7 +29,7 @@ def test_a_task_tells_what_is_chosen_and_seen(capsys):
     assert row["action"] == "Discrete(38): rest, hold, C3 to B5"
     env = musicgym.ComposeEnv("musicgym/Melody-v0")
     assert row["observation"]["onehot"] == f"Box({env.observation_space.shape[0]}) uint8"
-    assert row["reward"] == "rl_tuner"
+    assert row["reward"] == "theory"
 
 
 def test_every_name_that_an_expression_may_use_is_listed_with_its_doc(capsys):

@@ -1,5 +1,6 @@
 """A task's options from the command line, and the settings that suit a task and a reward."""
 
+import dataclasses
 import json
 
 import pytest
@@ -108,17 +109,31 @@ def test_tuned_settings_go_with_their_task_and_reward_and_what_is_asked_for_goes
         Tuned("other/Task-v0", None, {"window": 3}),
     )
     monkeypatch.setattr(defaults, "TUNED", table)
-    assert settings_for({}) == Settings(ent_coef=0.3, n_epochs=7)
+    assert settings_for({}) == Settings(n_epochs=7)
+    assert settings_for({"reward": "rl_tuner"}) == Settings(reward="rl_tuner", ent_coef=0.3, n_epochs=7)
     assert settings_for({"reward": "-1*fixed_key"}) == Settings(reward="-1*fixed_key", n_epochs=9, steps=77)
     assert settings_for({"reward": "0*rl_tuner", "n_epochs": 1}) == Settings(reward="0*rl_tuner", ent_coef=0.3, n_epochs=1)
 
 
-def test_the_rest_of_the_defaults_is_that_of_rl_tuner():
-    assert settings_for({}) == Settings()
+def test_options_of_the_task_are_tuned_one_by_one(monkeypatch):
+    monkeypatch.setattr(defaults, "TUNED", (Tuned(MELODY, None, {"options": {"length": 64, "tempo": 90}}),))
+    assert settings_for({}).options == {"length": 64, "tempo": 90}
+    assert settings_for({"options": {"length": 16, "key": "A minor"}}).options == {"length": 16, "tempo": 90, "key": "A minor"}
+    assert settings_for({"task": "musicgym/ExpressiveMelody-v0"}).options == {}
+
+
+def test_the_defaults_of_settings_are_those_of_rl_tuner_and_a_melody_trains_on_theory_in_four_bars():
+    assert settings_for({"reward": "rl_tuner"}) == Settings(reward="rl_tuner")
+    assert settings_for({}) == dataclasses.replace(settings_for({"reward": "theory"}), reward=None)
+    assert task_of(settings_for({})).length == 64
     assert settings_for({"reward": "-1*(theory)"}).n_envs == settings_for({"reward": "theory"}).n_envs > Settings().n_envs
 
 
 def test_every_tuned_entry_makes_settings():
     for entry in defaults.TUNED:
-        assert Settings(**entry.fields)
-        assert entry.fields.keys().isdisjoint({"task", "options", "reward", "seed", "blind"})
+        settings = Settings(**entry.fields)
+        assert entry.fields.keys().isdisjoint({"task", "reward", "seed", "blind"})
+        if entry.task is not None:
+            assert make_task(entry.task, settings.options)
+        else:
+            assert settings.options == {}  # another task may not take them

@@ -54,7 +54,7 @@ def test_it_plays_as_gymnasiums_batch_does():
 
 
 def test_a_finished_piece_reports_its_end_its_return_and_its_terms():
-    env = make_vec_env(MELODY, 5, length=9, seed=2)
+    env = make_vec_env(MELODY, 5, reward="rl_tuner", length=9, seed=2)
     steps = played(env, 9)
     total = np.sum([step[1] for step in steps], axis=0)
     for row, info in enumerate(steps[-1][3]):
@@ -176,9 +176,9 @@ def test_a_saved_state_goes_on_as_the_original_in_another_environment():
 
 
 def test_a_state_of_another_size_is_refused():
-    state = make_vec_env(MELODY, 3).unwrapped.state()
+    state = make_vec_env(MELODY, 3, reward="rl_tuner").unwrapped.state()
     with pytest.raises(ValueError, match=r"expected \(9, 2\)"):
-        make_vec_env(MELODY, 2).unwrapped.load_state(state)
+        make_vec_env(MELODY, 2, reward="rl_tuner").unwrapped.load_state(state)
 
 
 @pytest.mark.parametrize("kept", [{"autoreset_mode": "next-step"}, {"copy": False}])

@@ -13,6 +13,7 @@ from musicgym.benchmarks import train_controls
 from musicgym.benchmarks.control_verdicts import PIECES, RANDOM, REAL, Judgement, Samples, panel_of, samples_of, verdicts
 from musicgym.benchmarks.train_controls import CONTROL_SEEDS, TUNING_SEEDS, control_arms, setting_arms
 
+PLAIN = Settings(reward="rl_tuner")
 FIXED = Settings(reward="rl_tuner(form='fixed')")
 PANEL = {
     "trained": {m: Figure(0.2, 0.1, 0.3) for m in ("pitch_class", "interval", "duration", "inter_onset")},
@@ -24,12 +25,13 @@ for name, value in (("trained", -3.0), (RANDOM, -6.0), (REAL, -2.5)):
 
 
 def test_controls_differ_from_the_trained_arm_in_one_field_each():
-    base = Settings()
+    base = PLAIN
     changed = {
         arm: {k for k, v in settings.to_dict().items() if v != base.to_dict()[k]} for arm, settings in control_arms(base).items()
     }
     assert changed == {"trained": set(), "constant": {"reward"}, "negated": {"reward"}, "blind": {"blind"}}
     assert control_arms(base)["negated"].reward == "-1*(rl_tuner)"
+    assert control_arms(Settings())["negated"].reward == "-1*(theory)"
     assert control_arms(FIXED)["constant"].reward == "0*(rl_tuner(form='fixed'))"
 
 
@@ -72,7 +74,7 @@ def judgements(music, distinct=PIECES, **means):
 )
 def test_each_expectation_of_rl_tuners_reward_can_be_missed(music, means, missed):
     found = judgements(music, **means)
-    met = verdicts(found, Settings(), samples_of(found, Settings()), {})
+    met = verdicts(found, PLAIN, samples_of(found, PLAIN), {})
     assert len(met) == 6
     assert misses_of(met) == missed or [any(n.startswith(m) for m in missed) for n in misses_of(met)] == [True] * len(missed)
 
