@@ -1,10 +1,12 @@
-"""Which share of `learn()` is spent inside environment calls, at the defaults of `musicgym train`."""
+"""Which share of `learn()` is spent inside environment calls, at the settings of `musicgym train --reward rl_tuner`."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from typing import Any
+
+from musicgym.benchmarks.speed_players import REWARD
 
 
 def learning_share(steps: int) -> dict[str, Any] | None:
@@ -18,11 +20,11 @@ def learning_share(steps: int) -> dict[str, Any] | None:
         and "pieces" and "steps"; None where the agents' extra isn't installed.
     """
     try:
-        from musicgym.agents.settings import Settings
+        from musicgym.agents.defaults import settings_for
         from musicgym.agents.training import make_agent
     except ImportError:
         return None
-    settings = Settings(steps=steps)
+    settings = settings_for({"reward": REWARD, "steps": steps})
     agent = make_agent(settings)
     env: Any = agent.get_env()
     agent.learn(settings.n_envs * settings.n_steps)  # what is compiled and allocated once

@@ -23,7 +23,7 @@ from musicgym.benchmarks.learning_share import learning_share
 from musicgym.benchmarks.startup import startup
 from musicgym.benchmarks.timing import Candidate, Timing, side_by_side
 
-REWARDS = {"rl_tuner": "rl_tuner", "rl_tuner fixed": "rl_tuner(form='fixed')", "one rule": "rl_tuner.key"}
+REWARDS = {"rl_tuner": "rl_tuner", "rl_tuner fixed": "rl_tuner(form='fixed')", "one rule": "rl_tuner.key", "theory": "theory"}
 OBSERVATIONS = ("tokens", "onehot")
 ACTIONS = ("uniform", "corpus")
 WORTH_THREADS = 8192  # below this musicgym keeps to one thread
@@ -143,7 +143,7 @@ def _ratios(row: dict[str, Any], timing: Timing, what: dict[str, dict[str, Any]]
 
 def single(effort: Effort, note: Note) -> dict[str, Any]:
     """Microseconds a step of one piece, its resets included, without Gymnasium's wrappers."""
-    batch = players.composing(1, "rl_tuner", "tokens", players.uniform_actions(1))
+    batch = players.composing(1, players.REWARD, "tokens", players.uniform_actions(1))
     candidates = {
         "ComposeEnv, tokens": Candidate(players.single_melody("tokens")),
         "ComposeEnv, onehot": Candidate(players.single_melody("onehot")),
@@ -168,7 +168,7 @@ def slots(effort: Effort, note: Note) -> dict[str, Any]:
     for observation in OBSERVATIONS:
         candidates = {}
         for length in (32, 256):
-            player = players.composing(pieces, "rl_tuner", observation, players.uniform_actions(pieces), length=length)
+            player = players.composing(pieces, players.REWARD, observation, players.uniform_actions(pieces), length=length)
             candidates[str(length)] = Candidate(player, pieces)
         timings = side_by_side(candidates, rounds=effort.rounds, seconds=effort.seconds)
         found[observation] = {

@@ -42,9 +42,13 @@ def goals(found: dict[str, Any]) -> list[Goal]:
 def _measured(found: dict[str, Any]) -> Iterator[tuple[str, float, bool, float]]:
     """(what, goal, whether more is better, value)."""
     for row in found.get("batches") or ():
-        if row["environment"] != "musicgym" or row["reward"] != "rl_tuner" or row["actions"] != "uniform":
+        if row["environment"] != "musicgym" or row["reward"] not in ("rl_tuner", "theory") or row["actions"] != "uniform":
             continue
         pieces, observation, rate = row["pieces"], row["observation"], row["steps_per_second"] / 1e6
+        if row["reward"] == "theory":
+            if (row["threads"], pieces, observation) == (1, 8192, "tokens"):
+                yield "million steps/s, theory, tokens, 8192 pieces", 5.0, True, rate
+            continue
         if row["threads"] == 1 and pieces == 8192:
             yield f"million steps/s, {observation}, 8192 pieces", {"tokens": 8.0, "onehot": 3.0}[observation], True, rate
         if observation == "tokens" and row["threads"] == 1 and pieces == 1024 and "times_EnvPool" in row:
