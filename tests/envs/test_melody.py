@@ -21,13 +21,14 @@ def compose(actions, **arguments):
     return env.unwrapped.score, turn
 
 
-def test_by_default_it_has_rl_tuners_actions_and_length():
+def test_by_default_it_has_rl_tuners_actions_and_length_and_is_paid_for_theory():
     env = gym.make(MELODY)
     assert env.action_space == gym.spaces.Discrete(38)
-    score, (_, _, terminated, truncated, _) = compose([14] + [1] * 31)
+    score, (_, _, terminated, truncated, info) = compose([14] + [1] * 31)
     assert (score.steps, score.voices, score.key, score.meter, score.steps_per_quarter) == (32, 1, "C major", (4, 4), 4)
     assert (terminated, truncated) == (True, False)
     assert score.notes(0) == [Note(0, 32, 60, 80)]
+    assert info["reward_terms"].keys() == set(rewards.parse("theory").terms)
 
 
 def test_actions_are_rest_hold_and_pitches():
@@ -53,8 +54,8 @@ def test_range_sets_the_pitches():
 
 
 def test_key_sets_the_scale_that_the_reward_judges():
-    in_g, turn_g = compose([14, 20], key="G major")  # C4, then F sharp
-    _, turn_c = compose([14, 20])
+    in_g, turn_g = compose([14, 20], reward="rl_tuner", key="G major")  # C4, then F sharp
+    _, turn_c = compose([14, 20], reward="rl_tuner")
     assert in_g.key == "G major"
     assert turn_g[4]["reward_terms"]["key"] == 0
     assert turn_c[4]["reward_terms"]["key"] == -1

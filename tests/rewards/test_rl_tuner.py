@@ -154,7 +154,7 @@ def test_the_batch_pays_the_originals_terms_at_every_step(play: Any, golden: Any
 
 
 def test_the_single_environment_pays_the_originals_terms_at_every_step(golden: Any) -> None:
-    env = gym.make("musicgym/Melody-v0", observation="tokens")
+    env = gym.make("musicgym/Melody-v0", reward="rl_tuner", observation="tokens")
     for name, piece in golden.items():
         env.reset(seed=0)
         for action, expected in zip(piece["actions"], piece["steps"], strict=True):
