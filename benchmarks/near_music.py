@@ -13,11 +13,11 @@ import numpy as np
 from musicgym.benchmarks.corruptions import Corruption, wrong_notes
 from musicgym.benchmarks.events import Events, events, laid, within
 from musicgym.pieces import Excerpts
-from musicgym.score import REST, SCALES
+from musicgym.score import REST, SCALES, TRIADS
 
 _SCALES = np.array(SCALES)
 _DEGREES = np.array([np.searchsorted(scale, np.arange(12), side="right") - 1 for scale in SCALES])  # of each semitone, from below
-_TRIADS = np.array([[degree in (scale[0], scale[2], scale[4]) for degree in range(12)] for scale in SCALES])  # bool (modes, 12)
+_TRIADS = np.array([[degree in triad for degree in range(12)] for triad in TRIADS])  # bool (modes, 12)
 LENGTHS = (1, 2, 3, 4, 5, 6, 8)  # steps
 LONG = (4, 8, 12, 16)
 

@@ -27,6 +27,7 @@ class Excerpts(NamedTuple):
     phrase_end: np.ndarray  # bool (M, steps)
     chord: np.ndarray  # int16 (M, steps): NO_CHORD where there is none
     length: np.ndarray  # int32 (M,)
+    quarter: np.ndarray  # int32 (M,): steps in a quarter note
 
     @classmethod
     def blank(cls, pieces: int, voices: int, steps: int) -> Excerpts:
@@ -44,6 +45,7 @@ class Excerpts(NamedTuple):
             phrase_end=np.zeros(along, np.bool_),
             chord=np.full(along, NO_CHORD, np.int16),
             length=np.zeros(pieces, np.int32),
+            quarter=np.ones(pieces, np.int32),
         )
 
     @classmethod
@@ -66,6 +68,7 @@ class Excerpts(NamedTuple):
                 raise ValueError(f"score {i} has {score.voices} voices, the first has {voices}: they must agree")
             end = score.steps
             made.length[i] = end
+            made.quarter[i] = score.steps_per_quarter
             for name in ("pitch", "onset", "velocity", "position", "tonic", "mode", "phrase_end"):
                 getattr(made, name)[i, ..., :end] = getattr(score, name)
             if score.chord is not None:
@@ -115,6 +118,7 @@ class Pieces(NamedTuple):
     phrase_end: np.ndarray  # bool (N, steps)
     chord: np.ndarray  # int16 (N, steps)
     length: np.ndarray  # int32 (N,): steps in this piece
+    quarter: np.ndarray  # int32 (N,): steps in a quarter note
     order: np.ndarray  # int16 (N, visits, 2): voice and step of the slots in the order in which they are visited
     visits: np.ndarray  # int32 (N,): how many of `order` this piece uses
     cursor: np.ndarray  # int32 (N,): index into `order` of the slot to be chosen next
@@ -150,3 +154,4 @@ class Piece(NamedTuple):
     phrase_end: np.ndarray  # bool (steps,)
     chord: np.ndarray  # int16 (steps,)
     length: int  # steps in the piece; the arrays may be longer
+    quarter: int  # steps in a quarter note

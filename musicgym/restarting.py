@@ -44,6 +44,7 @@ def copy_page(pieces: Pieces, n: int, material: Excerpts, m: int) -> bool:
     """Lay excerpt m on piece n, the rest of the row blank; returns whether nothing but blanks is on it."""
     width = material.pitch.shape[2]
     pieces.length[n] = material.length[m]
+    pieces.quarter[n] = material.quarter[m]
     empty = True
     for voice in range(material.pitch.shape[1]):
         for step in range(width):

@@ -26,6 +26,7 @@ SCALES = (  # semitones above the tonic, in MODES' order; minor is natural minor
     (0, 2, 4, 5, 7, 9, 10),
     (0, 1, 3, 5, 6, 8, 10),
 )
+TRIADS = tuple((scale[0], scale[2], scale[4]) for scale in SCALES)  # on the tonic, in MODES' order
 # The major key that shares a mode's signature lies this far above its tonic, in fifths.
 _FIFTHS_FROM_MAJOR = (0, -3, -2, -4, 1, -1, -5)
 _LETTERS = "FCGDAEB"  # the line of fifths from F; a letter's index less one is its natural's place (C = 0)

@@ -61,6 +61,7 @@ def view(pieces: Pieces, n: int) -> Piece:
         pieces.phrase_end[n],
         pieces.chord[n],
         pieces.length[n],
+        pieces.quarter[n],
     )
 
 

@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 
 Sees = Literal["own", "lower", "all"]
 At = Literal["any", "note", "bar", "end"]
+About = Literal["here", "ended", "before", "bar", "piece"]
 OWN, LOWER, ALL = 0, 1, 2  # which voices a rule looks at, as the kernels know it
 _SEES_NAMES: tuple[Sees, ...] = ("own", "lower", "all")
 _SEES = {name: i for i, name in enumerate(_SEES_NAMES)}
 SITES: tuple[At, ...] = ("any", "note", "bar", "end")
+ABOUTS: tuple[About, ...] = ("here", "ended", "before", "bar", "piece")
+_ABOUT_AT: dict[At, About] = {"any": "here", "note": "here", "bar": "bar", "end": "piece"}
 _REACH = 32767  # a span for "to the end of the piece": pieces are shorter
 _FIRST = ("piece", "voice", "step")
 
@@ -46,6 +49,7 @@ class Rule:
         sees: OWN voice only, own and LOWER numbers, or ALL voices.
         at: the sites that it judges, one of `SITES`; everywhere else it is 0.
         within: parameter name -> lowest and highest value that makes sense; a parameter that isn't in it takes any number.
+        about: what its marks stand on, one of `ABOUTS`; it changes nothing that is paid.
         function: the plain function: the oracle of the compiled one.
     """
 
@@ -56,6 +60,8 @@ class Rule:
         sees: Sees,
         at: At = "any",
         within: Mapping[str, tuple[float, float]] | None = None,
+        *,
+        about: About | None = None,
     ) -> None:
         self.function = function
         self.name: str = function.__name__
@@ -75,6 +81,9 @@ class Rule:
         if at not in SITES:
             raise ValueError(f"rule {self.name}: at={at!r}: expected one of {', '.join(map(repr, SITES))}")
         self.at: At = at
+        self.about: About = about or _ABOUT_AT[at]
+        if self.about not in ABOUTS:
+            raise ValueError(f"rule {self.name}: about={about!r}: expected one of {', '.join(map(repr, ABOUTS))}")
         self.compiled = kernel(_positional(function))
         function.__qualname__ = f"{self.name}.function"  # where pickle finds it: the module's own name is the rule's
         self.carry = 0
@@ -118,8 +127,10 @@ class Rule:
     def _check(self, given: Mapping[str, float]) -> None:
         for name, value in given.items():
             low, high = self.within.get(name, (-np.inf, np.inf))
-            if not low <= value <= high:
-                raise ValueError(f"rule {self.name}: {name}={value:g}: expected {low:g}..{high:g}")
+            whole = isinstance(low, int) and isinstance(high, int)
+            if not low <= value <= high or (whole and value != int(value)):
+                kind = "a whole number, " if whole else ""
+                raise ValueError(f"rule {self.name}: {name}={value:g}: expected {kind}{low:g}..{high:g}")
 
     def __call__(self, **parameters: float) -> Rules:
         """A reward of this rule alone, weight 1, with these parameters."""
@@ -136,7 +147,8 @@ class Rule:
         """By name where another process can import it, so that it is the same rule there; else (cloudpickle) by its functions."""
         if self.__module__ != "__main__" and getattr(sys.modules.get(self.__module__), self.name, None) is self:
             return str(self.name)
-        return _remade, (self.function, self.span, self.sees, self.at, self.within, self.carry, self.carried_function)
+        kept = (self.function, self.span, self.sees, self.at, self.within, self.carry, self.carried_function, self.about)
+        return _remade, kept
 
     def __repr__(self) -> str:
         return f"<rule {self.name}>"
@@ -150,11 +162,12 @@ def _remade(
     within: dict[str, tuple[float, float]],
     carry: int,
     carried: Callable[..., float] | None,
+    about: About,
 ) -> Rule:
     here = getattr(sys.modules.get(function.__module__), function.__name__, None)
     if isinstance(here, Rule) and here.function is function:
         return here
-    made = Rule(function, span, _SEES_NAMES[sees], at, within)
+    made = Rule(function, span, _SEES_NAMES[sees], at, within, about=about)
     return made if carried is None else made.carried(carry)(carried)
 
 
@@ -162,7 +175,12 @@ def _remade(
 def rule(function: Callable[..., float], /) -> Rule: ...
 @overload
 def rule(
-    *, span: int | None = None, sees: Sees = "all", at: At = "any", within: Mapping[str, tuple[float, float]] | None = None
+    *,
+    span: int | None = None,
+    sees: Sees = "all",
+    at: At = "any",
+    within: Mapping[str, tuple[float, float]] | None = None,
+    about: About | None = None,
 ) -> Callable[[Callable[..., float]], Rule]: ...
 def rule(
     function: Callable[..., float] | None = None,
@@ -172,6 +190,7 @@ def rule(
     sees: Sees = "all",
     at: At = "any",
     within: Mapping[str, tuple[float, float]] | None = None,
+    about: About | None = None,
 ) -> Rule | Callable[[Callable[..., float]], Rule]:
     """Make a function a rule and register it under its name.
 
@@ -182,7 +201,11 @@ def rule(
             what was declared too narrow.
         at: the sites that the rule judges; elsewhere it must be 0. "note": where a note begins; "bar": the last step of a bar;
             "end": the piece's last step; "any": all. Narrower is faster, and what is too narrow is found likewise.
-        within: lowest and highest value of parameters, inclusive.
+        within: lowest and highest value of parameters, inclusive; two whole numbers (`int`) say that the parameter is one.
+        about: what a value is about, for those who look at marks; what is paid where stays the same. "here": what stands at
+            the site; "ended": the event (note or rest) that is over where the site's begins, or that sounds to the end;
+            "before": the note before; "bar": the whole bar, or the last `bars` bars where the rule has a parameter of that name;
+            "piece": all of it. By default "bar" for at="bar", "piece" for at="end", else "here".
 
     Raises:
         ValueError: the signature isn't `(piece, voice, step, *, parameters with number defaults)`, or another
@@ -190,7 +213,7 @@ def rule(
     """
 
     def decorate(function: Callable[..., float]) -> Rule:
-        made = Rule(function, span, sees, at, within)
+        made = Rule(function, span, sees, at, within, about=about)
         known = RULES.get(made.name)
         if known is not None and known.__module__ != made.__module__:
             raise ValueError(f"rule {made.name!r} is already registered by {known.__module__}: choose another name")
@@ -249,5 +272,6 @@ class Checked:
 
 def checked_view(pieces: Pieces, row: int) -> Piece:
     """Piece `row` for an uncompiled rule (`rule.function`): its arrays widened and checked."""
-    fields: dict[str, Any] = {name: Checked(getattr(pieces, name)[row]) for name in Piece._fields if name != "length"}
-    return Piece(**fields, length=int(pieces.length[row]))
+    numbers = {name: int(getattr(pieces, name)[row]) for name in ("length", "quarter")}
+    fields: dict[str, Any] = {name: Checked(getattr(pieces, name)[row]) for name in Piece._fields if name not in numbers}
+    return Piece(**fields, **numbers)

@@ -1,6 +1,6 @@
 """Theory of melody: rules that tell music from noise, with weights that were fitted to do so.
 
-`theory()` is the set. `tonality`, `line`, `rhythm` and `form` hold the rules, `weights.json` the fitted weights.
+`theory()` is the set. `tonality`, `line`, `contour`, `rhythm` and `form` hold the rules, `weights.json` the fitted weights.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from importlib.resources import files
 
 from musicgym.rewards.reward import Rules
 from musicgym.rewards.rules import Rule
-from musicgym.rewards.theory import form, line, rhythm, tonality
+from musicgym.rewards.theory import contour, form, line, rhythm, tonality
 
-MODULES = (tonality, line, rhythm, form)
+MODULES = (tonality, line, contour, rhythm, form)
 
 
 def melody_rules() -> dict[str, Rule]:

@@ -2,48 +2,64 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from musicgym.compiled import kernel
 from musicgym.pieces import Piece
 from musicgym.rewards.rules import rule
 from musicgym.rewards.theory.reading import bar_begun, begins, closes
+from musicgym.score import SCALES
 
 LEAST_NOTES = 3  # a bar with fewer is no motif
 UNLIKE, RHYTHM, INVERTED, TRANSPOSED, VARIED, SAME = 0, 1, 2, 3, 4, 5
-TOLERANCE = 1  # semitones: a sequence within the scale changes whole steps into half steps
+# int64 (modes, 12): the degree of a semitone above the tonic, counted from 0; chromatic ones belong to the degree below.
+STAFF = np.array([np.searchsorted(scale, np.arange(12), side="right") - 1 for scale in SCALES])
+
+
+@kernel
+def staff_place(piece: Piece, voice: int, step: int) -> int:
+    """The note's place on the staff: degrees of the local scale above the tonic, seven an octave."""
+    above = piece.pitch[voice, step] - piece.tonic[step]
+    return 7 * (above // 12) + STAFF[piece.mode[step], above % 12]
 
 
 @kernel
 def kinship(piece: Piece, voice: int, first: int, earlier: int, steps: int) -> int:
     """What the bar of `steps` steps from `first` on is to that from `earlier` on, one of UNLIKE .. SAME.
 
-    RHYTHM: notes and rests begin at the same places. INVERTED: and every interval goes the other way, as far within TOLERANCE.
-    TRANSPOSED: all intervals agree within TOLERANCE, from another pitch. VARIED: half of the notes or more agree. SAME: all.
+    RHYTHM: notes and rests begin at the same places. INVERTED: and every interval goes as many degrees the other way.
+    TRANSPOSED: all notes lie as many degrees higher or lower, not by octaves alone. VARIED: half of the notes or more agree.
+    SAME: all. A bar that runs up or down the scale is no motif to be transposed or inverted: any other such bar would do.
     """
     if earlier < 0 or piece.position[earlier] != 0:
         return UNLIKE
-    notes, same, shift = 0, 0, 0
-    transposed, inverted, last, last_earlier = True, True, -1, -1
+    notes, same, shift, rising, falling = 0, 0, 0, 0, 0
+    transposed, inverted, last, last_earlier = True, True, 0, 0
     for i in range(steps):
         a, b = piece.pitch[voice, first + i], piece.pitch[voice, earlier + i]
         if piece.onset[voice, first + i] != piece.onset[voice, earlier + i] or (a < 0) != (b < 0):
             return UNLIKE
         if a >= 0 and piece.onset[voice, first + i]:
             same += a == b
+            here, there = staff_place(piece, voice, first + i), staff_place(piece, voice, earlier + i)
             if notes == 0:
-                shift = a - b
+                shift = here - there
             else:
-                there, here = b - last_earlier, a - last
-                transposed = transposed and abs(a - b - shift) <= TOLERANCE
-                inverted = inverted and abs(here + there) <= TOLERANCE and (here * there < 0 or (here == 0 and there == 0))
+                transposed = transposed and here - there == shift
+                inverted = inverted and here - last == last_earlier - there
+                rising += here - last == 1
+                falling += here - last == -1
             notes += 1
-            last, last_earlier = a, b
+            last, last_earlier = here, there
     if notes < LEAST_NOTES:
         return UNLIKE
     if same == notes:
         return SAME
     if 2 * same >= notes:
         return VARIED
-    if transposed:
+    if rising == notes - 1 or falling == notes - 1:
+        return RHYTHM
+    if transposed and shift % 7 != 0:
         return TRANSPOSED
     return INVERTED if inverted else RHYTHM
 

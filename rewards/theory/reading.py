@@ -38,15 +38,25 @@ def last_note(piece: Piece, voice: int, step: int) -> int:
 
 
 @kernel
+def is_compound(piece: Piece, step: int) -> bool:
+    """Whether beats divide into thirds, as in 6/8: they are dotted."""
+    return 8 * piece.beat[step] % (3 * piece.quarter) == 0
+
+
+@kernel
 def level(piece: Piece, step: int) -> int:
-    """Weakness of a place in the bar: 0 its first step, 1 its middle, 2 another beat, 3 a half (or third) of a beat, 4 others."""
-    position, bar, beat = piece.position[step], piece.bar[step], piece.beat[step]
+    """Weakness of a place in the bar: 0 its first step, 1 its middle, 2 another beat, 3 a part of a beat, WEAKEST others.
+
+    Parts of a beat are thirds in compound metres, in others halves and, for triplets, thirds.
+    """
+    position, beat = piece.position[step], piece.beat[step]
     if position == 0:
         return 0
     if position % beat == 0:
-        return 1 if 2 * position == bar else 2
-    part = beat // 3 if beat % 3 == 0 else beat // 2
-    return 3 if part > 0 and (position % part == 0 or (beat % 2 == 0 and position % (beat // 2) == 0)) else WEAKEST
+        return 1 if 2 * position == piece.bar[step] else 2
+    if beat % 3 == 0 and 3 * position % beat == 0:
+        return 3
+    return 3 if not is_compound(piece, step) and 2 * position % beat == 0 else WEAKEST
 
 
 @kernel

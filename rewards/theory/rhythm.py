@@ -8,7 +8,7 @@ from musicgym.compiled import kernel
 from musicgym.metre import bar_number
 from musicgym.pieces import Piece
 from musicgym.rewards.rules import rule
-from musicgym.rewards.theory.reading import WEAKEST, bar_begun, begins, closes, finished, level
+from musicgym.rewards.theory.reading import bar_begun, begins, closes, finished, is_compound, level
 from musicgym.score import REST
 
 
@@ -20,7 +20,7 @@ def off_beat(piece: Piece, voice: int, start: int, end: int) -> float:
     own = level(piece, start)
     strongest = own
     for t in range(start + 1, end):
-        if piece.beat[t] % 4 != 0 or 2 * piece.position[t] % piece.beat[t] == 0:  # no thirds where beats have halves
+        if is_compound(piece, t) or 2 * piece.position[t] % piece.beat[t] == 0:  # a triplet's places are no stronger than others
             strongest = min(strongest, level(piece, t))
     return np.float64(own - strongest)
 
@@ -44,34 +44,17 @@ def downbeat(piece, voice, step):
     return -1.0 if piece.position[step] == 0 and not begins(piece, voice, step) else 0.0
 
 
-@rule(sees="own", at="bar")
-def metre_profile(piece, voice, step):
-    """At the end of a bar the correlation, -1..1, of where its notes begin with how strong its places are.
-
-    Our own, after the onset frequencies in Temperley's `meter16.c` (2007): 0.95 in strongest places, 0.74 on beats, 0.38 below.
-    """
-    first = bar_begun(piece, step)
-    if first < 0:
-        return 0.0
-    count, weights, squares, products = 0, 0, 0, 0
-    for t in range(first, step + 1):
-        weight = WEAKEST - level(piece, t)
-        weights += weight
-        squares += weight * weight
-        if begins(piece, voice, t):
-            count += 1
-            products += weight
-    steps = step + 1 - first
-    spread = (squares * steps - weights * weights) * (count * steps - count * count)
-    return (products * steps - weights * count) / np.sqrt(np.float64(spread)) if spread > 0 else 0.0
-
-
 @kernel
-def is_odd(length: int, beat: int) -> bool:
-    """Whether a length is no plain or dotted value: it has prime factors besides 2 and one 3 (two where beats have thirds)."""
+def is_odd(piece: Piece, start: int, length: int) -> bool:
+    """Whether a length is no plain or dotted value, nor a triplet's: one beyond twos and a three (two in compound metres)."""
+    threes = 2 if is_compound(piece, start) else 1
+    if piece.quarter % 3 == 0:  # a grid of triplets: theirs are what thirds of it are left
+        if length % 3 == 0:
+            length //= 3
+        else:
+            threes = 0
     while length % 2 == 0:
         length //= 2
-    threes = 2 if beat % 3 == 0 else 1
     while threes > 0 and length % 3 == 0:
         length //= 3
         threes -= 1
@@ -83,16 +66,16 @@ def odd_length(piece, voice, step):
     """-1 for a note whose length is no plain or dotted value (our own)."""
     found = 0.0
     ended = finished(piece, voice, step)
-    if ended >= 0 and piece.pitch[voice, ended] >= 0 and is_odd(step - ended, piece.beat[ended]):
+    if ended >= 0 and piece.pitch[voice, ended] >= 0 and is_odd(piece, ended, step - ended):
         found = -1.0
     if step == piece.length - 1:
         start = piece.start[voice, step]
-        if piece.pitch[voice, start] >= 0 and is_odd(step + 1 - start, piece.beat[start]):
+        if piece.pitch[voice, start] >= 0 and is_odd(piece, start, step + 1 - start):
             found -= 1.0
     return found
 
 
-@rule(sees="own", within={"bars": (0.1, 100)})
+@rule(sees="own", within={"bars": (0.1, 100.0)})
 def long_note(piece, voice, step, *, bars=1):
     """-1 for each beat by which a note is longer than `bars` bars (our own).
 
@@ -109,7 +92,7 @@ def long_note(piece, voice, step, *, bars=1):
     return found
 
 
-@rule(sees="own", within={"beats": (0, 100)})
+@rule(sees="own", within={"beats": (0.0, 100.0)})
 def silence(piece, voice, step, *, beats=1):
     """-1 for each beat by which a rest between notes, or after the last, is longer than `beats` beats (our own)."""
     found = 0.0
@@ -123,16 +106,17 @@ def silence(piece, voice, step, *, beats=1):
     return found
 
 
-@rule(sees="own", within={"bars": (1, 64)})
+@rule(sees="own", at="note", within={"bars": (1, 64)})
 def rest_inside(piece, voice, step, *, bars=2):
-    """-1 for a rest between notes that begins before the last two beats of its `bars` bars.
+    """-1 for a note after a rest between notes that began before the last two beats, or half, of its `bars` bars.
 
     Goetschius 1904, III: "A brief rest, or a longer tone, usually marks the end of a figure"; so a rest inside breaks it.
     """
-    if not piece.onset[voice, step] or piece.pitch[voice, step] != REST or piece.previous[voice, step] < 0:
+    if not begins(piece, voice, step) or piece.previous[voice, step] < 0 or piece.pitch[voice, step - 1] != REST:
         return 0.0
-    late = piece.position[step] >= piece.bar[step] - 2 * piece.beat[step]
-    return 0.0 if late and (bar_number(piece.position, step) + 1) % bars == 0 else -1.0
+    rest = piece.start[voice, step - 1]
+    late = piece.position[rest] >= piece.bar[rest] - min(2 * piece.beat[rest], piece.bar[rest] // 2)
+    return 0.0 if late and (bar_number(piece.position, rest) + 1) % bars == 0 else -1.0
 
 
 @rule(sees="own", at="bar")
@@ -146,16 +130,16 @@ def empty_bar(piece, voice, step):
     return -1.0 if piece.previous[voice, step] < first else 0.0
 
 
-@rule(sees="own", at="bar", within={"most": (0.1, 100)})
+@rule(sees="own", at="bar", within={"most": (0.1, 100.0)})
 def crowded_bar(piece, voice, step, *, most=3):
-    """-1 for each note by which a bar has more than `most` a beat (our own)."""
+    """-1 for each note by which a bar has more than `most` a quarter (our own)."""
     first = bar_begun(piece, step)
     if first < 0:
         return 0.0
     count = 0
     for t in range(first, step + 1):
         count += begins(piece, voice, t)
-    return min(most * piece.bar[step] / piece.beat[step] - count, 0.0)
+    return min(most * piece.bar[step] / piece.quarter - count, 0.0)
 
 
 @rule(sees="own", at="bar", within={"least": (1, 100), "most": (1, 100)})
@@ -185,15 +169,17 @@ def length_variety(piece, voice, step, *, least=2, most=4):
 
 @rule(sees="own", at="bar", within={"bars": (1, 64)})
 def phrase_end(piece, voice, step, *, bars=4):
-    """At the end of every `bars` bars +1 where their last two beats have a note of a beat or more, or a rest.
+    """At the end of every `bars` bars +1 where the last one's second half has a note of a beat up to a bar, or a rest.
 
     Goetschius 1904: a phrase "covers exactly four measures"; its end is marked by "the longer tone".
     """
     if not closes(piece, step, bars):
         return 0.0
-    beat = piece.beat[step]
-    for t in range(max(step + 1 - 2 * beat, 0), step + 1):
-        if piece.pitch[voice, t] < 0 or t + 1 - piece.start[voice, t] >= beat:
+    for t in range(max(step + 1 - piece.bar[step] // 2, 0), step + 1):
+        if piece.pitch[voice, t] < 0:
+            if piece.previous[voice, t] >= 0:
+                return 1.0
+        elif piece.beat[t] <= t + 1 - piece.start[voice, t] <= piece.bar[t]:
             return 1.0
     return 0.0
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from musicgym.rewards.rules import rule
 from musicgym.rewards.theory.reading import STEP, begins, closes, degree, last_note, level
-from musicgym.score import MODES, SCALES
+from musicgym.score import MODES, SCALES, TRIADS
 
 _RAISED = {"minor": (9, 11), "dorian": (11,)}  # besides the scale: melodic minor's sixth and seventh, and Dorian's leading tone
 IN_KEY = np.array(
@@ -18,7 +18,7 @@ _MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17
 
 PROFILES = np.array([_MAJOR if 4 in scale else _MINOR for scale in SCALES])  # float64 (modes, 12)
 PROFILES = (PROFILES - PROFILES.mean(axis=1, keepdims=True)) / PROFILES.std(axis=1, keepdims=True)
-TRIAD = np.array([1 << 0 | 1 << scale[2] | 1 << 7 for scale in SCALES], np.int64)
+TRIAD = np.array([sum(1 << tone for tone in triad) for triad in TRIADS], np.int64)
 
 
 @rule(span=0, sees="own", at="note")
@@ -43,15 +43,14 @@ def chromatic_resolved(piece, voice, step):
 
 @rule(sees="own", at="note")
 def leading_tone(piece, voice, step):
-    """-1 where the leading tone goes neither up to the tonic nor down by as much as a third.
+    """-1 where the leading tone goes on neither up to the tonic nor down by as much as a third; repeating it decides nothing.
 
     The leading tone lies a semitone below the tonic (Open Music Theory, "Tendency tones": it "tends to be followed by do").
     """
     before = piece.previous[voice, step]
     if before < 0 or not begins(piece, voice, step) or degree(piece, voice, before) != 11:
         return 0.0
-    width = piece.pitch[voice, step] - piece.pitch[voice, before]
-    return 0.0 if -4 <= width <= 2 and width != 0 else -1.0
+    return 0.0 if -4 <= piece.pitch[voice, step] - piece.pitch[voice, before] <= 1 else -1.0
 
 
 @rule(sees="own", at="bar", within={"bars": (1, 8)})  # its counters go to 1,023 steps
