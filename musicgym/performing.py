@@ -89,16 +89,17 @@ class Performance:
         write_tones(tones, self.programs, self.seconds, path, sample_rate=sample_rate, stereo=stereo)
 
 
-def perform(score: Score, *, amount: float = 1.0, seed: int | None = None) -> Performance:
+def perform(score: Score, *, amount: float = 1.0, dynamics: bool | None = None, seed: int | None = None) -> Performance:
     """Play a score.
 
     Phrases begin and end slower than they go on, and the piece ends with a ritard; repeated notes, leaps and phrases are set
-    apart by short silences. A score with one velocity only gets dynamics: softer towards the ends of phrases, louder on strong
+    apart by short silences. A voice with one velocity only gets dynamics: softer towards the ends of phrases, louder on strong
     beats and on high notes. One with several keeps its own.
 
     Args:
         score: finished.
         amount: how much of all this, 0..3; 0 plays what is written, 1 is the strength that the rules are made for.
+        dynamics: True adds dynamics to what every voice has, False to none; None to the voices with one velocity only.
         seed: for small deviations by chance in time and loudness; None for none.
 
     Raises:
@@ -118,13 +119,13 @@ def perform(score: Score, *, amount: float = 1.0, seed: int | None = None) -> Pe
     phrases = _phrases(score)  # int64 (steps, 2)
     times = _times(score, phrases, amount)
     voices = [score.notes(voice) for voice in range(score.voices)]
-    one_velocity = len({note.velocity for notes in voices for note in notes}) <= 1
     chance = None if seed is None else np.random.default_rng(seed)
     rows = []
     for voice, notes in enumerate(voices):
         starts, ends = _played(notes, times, phrases, amount)
         velocities = np.array([note.velocity for note in notes], float)
-        if one_velocity and notes:
+        shaped = len(set(velocities.tolist())) == 1 if dynamics is None else dynamics
+        if shaped and notes:
             velocities += amount * _LOUDER * _decibels(score, notes, phrases)
         if chance is not None:
             starts = np.maximum(starts + amount * _JITTER * np.clip(chance.standard_normal(len(notes)), -2, 2), 0.0)

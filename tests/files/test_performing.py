@@ -87,6 +87,33 @@ def test_a_score_of_several_velocities_keeps_them():
     assert perform(score).velocity.tolist() == [40 + 3 * i for i in range(20)]
 
 
+def by_voice(played):
+    return [played.velocity[played.voice == voice].tolist() for voice in range(len(played.programs))]
+
+
+def test_voices_at_two_constant_levels_both_get_dynamics_around_their_own():
+    loud, soft = [Note(i * 4, 4, 60, 96) for i in range(32)], [Note(i * 4, 4, 60, 56) for i in range(32)]
+    high, low = by_voice(perform(Score.from_notes([loud, soft])))
+    assert high == by_voice(perform(Score.from_notes([loud])))[0]
+    assert len(set(low)) > 3
+    assert (np.subtract(high, low) == 40).all()
+
+
+def test_a_voice_of_one_velocity_gets_dynamics_beside_one_of_several():
+    level, own = [Note(i * 4, 4, 60, 80) for i in range(32)], [Note(i * 4, 4, 48, 40 + i) for i in range(32)]
+    shaped, kept = by_voice(perform(Score.from_notes([level, own])))
+    assert len(set(shaped)) > 3
+    assert kept == [40 + i for i in range(32)]
+
+
+def test_dynamics_can_be_asked_for_and_refused():
+    level, own = line([60] * 32), Score.from_notes([[Note(i * 4, 4, 60, 40 + i) for i in range(32)]])
+    assert set(perform(level, dynamics=False).velocity) == {80}
+    np.testing.assert_array_equal(perform(level, dynamics=True).velocity, perform(level).velocity)
+    added = perform(own, dynamics=True).velocity - perform(own).velocity
+    np.testing.assert_array_equal(added, perform(level).velocity - 80)
+
+
 @given(st.integers(0, 1000), st.sampled_from([0.0, 0.5, 1.0, 3.0]), st.sampled_from([None, 5]))
 def test_notes_stay_in_order_do_not_overlap_and_voices_stay_together(seed, amount, chance):
     score = random_score(np.random.default_rng(seed), 3, 40)
