@@ -25,7 +25,7 @@ from musicgym.benchmarks.tunes import METERS, Tunes, tunes
 from musicgym.files.atomic import replace_file
 from musicgym.rewards import Rules
 from musicgym.rewards.rules import Rule
-from musicgym.rewards.theory import theory
+from musicgym.rewards.theory import MODULES, theory
 
 SPLIT = "test"
 LENGTH = 8  # bars
@@ -62,7 +62,8 @@ def page() -> str:
 
 
 def _about(real: Tunes, judge: Rules) -> list[str]:
-    modules = ", ".join(f"[{name}](../rewards/theory/{name}.py)" for name in ("tonality", "line", "rhythm", "form"))
+    names = [module.__name__.rpartition(".")[2] for module in MODULES]
+    modules = ", ".join(f"[{name}](../rewards/theory/{name}.py)" for name in names)
     bars = ", ".join(map(str, BARS[:-1])) + f" and {BARS[-1]}"
     metres = ", ".join(f"{a}/{b} ({int((real.meter == (a, b)).all(axis=1).sum())})" for a, b in METERS)
     collections = ", ".join(real.collections)
