@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from musicgym.agents.seeds import SeedWatcher
 
 train = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-_DEFAULT = Settings()
+_DEFAULT = settings_for({})  # of `musicgym train` without a word
 _PIPE_WIDTH = 100  # columns, where the output is no terminal
 _EXAMPLES = """\b
 Examples:
@@ -36,7 +36,7 @@ Examples:
   musicgym train --resume        go on with the last run after a kill
   musicgym train --reward "rl_tuner(form='fixed') - 0.5*rl_tuner.motif"
   musicgym train --reward theory --set leap_recovered.leap=7 --set in_key=2
-  musicgym train --option length=64 --option key="A minor" --option range=55,76
+  musicgym train --option length=128 --option key="A minor" --option range=55,76
 """
 
 
@@ -47,7 +47,7 @@ def run(
     ] = None,
     option: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=VALUE for the task, such as length=64 or meter=3,4; may be given again for others."),
+        typer.Option(help="NAME=VALUE for the task, such as length=128 or meter=3,4; may be given again for others."),
     ] = None,
     reward: Annotated[
         str | None,
@@ -66,11 +66,11 @@ def run(
     ] = None,
     envs: Annotated[int | None, typer.Option(help=f"Pieces played side by side. [default: {_DEFAULT.n_envs}]")] = None,
     observation: Annotated[str | None, typer.Option(help="onehot, tokens or pianoroll. [default: onehot]")] = None,
-    window: Annotated[int | None, typer.Option(help="Steps of music that the agent sees. [default: 8]")] = None,
+    window: Annotated[int | None, typer.Option(help=f"Steps of music that the agent sees. [default: {_DEFAULT.window}]")] = None,
     entropy: Annotated[
         float | None,
         typer.Option(
-            help=f"How much variety is worth to the agent; 0.1: high returns, all pieces alike. [default: {_DEFAULT.ent_coef}]"
+            help=f"How much variety is worth to the agent: less brings higher returns, and copies. [default: {_DEFAULT.ent_coef}]"
         ),
     ] = None,
     blind: Annotated[bool, typer.Option("--blind", help="Show the agent nothing: a control.")] = False,
@@ -86,8 +86,8 @@ def run(
     """Train an agent and leave its pieces, scores and figures in a folder.
 
     The agent (MaskablePPO of sb3-contrib) learns to write pieces that the reward pays well. Beside it stand random play and
-    held-out real tunes, by term. Checkpoints are written as it goes. Defaults are those of the melody task with rl_tuner; other
-    tasks and rewards may have their own, and config.json says what was used.
+    held-out real tunes, by term. Checkpoints are written as it goes. Defaults are those of the melody task with its own reward,
+    theory, in four bars (length=64); other tasks and rewards have their own, and config.json says what was used.
     """
     began = time.monotonic()
     asked = {

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from musicgym.agents.settings import Settings, reward_of
+from musicgym.agents.settings import Settings
+from musicgym.registration import registered
 
 
 class Tuned(NamedTuple):
@@ -45,10 +46,11 @@ def settings_for(asked: dict[str, Any]) -> Settings:
         asked: fields of `Settings`.
 
     Raises:
-        ValueError: as `Settings`; an unknown task or a bad expression.
+        ValueError: as `Settings`; an unknown task.
     """
     plain = Settings(**asked)
-    names = set(re.findall(r"[^\W\d]\w*", plain.reward if plain.reward is not None else reward_of(plain).name))
+    reward = plain.reward if plain.reward is not None else registered(plain.task).reward
+    names = set(re.findall(r"[^\W\d]\w*", reward if isinstance(reward, str) else reward.name))
     tuned: dict[str, Any] = {}
     for entry in TUNED:
         if entry.task in (None, plain.task) and (entry.reward is None or entry.reward in names):

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 class Settings:
     """One training run.
 
-    The defaults were tuned on `musicgym/Melody-v0` with seeds 1001..1003, which no reported figure uses. `ent_coef` decides
-    between high returns and many different pieces: RL Tuner's faithful reward pays a motif that is repeated to the end so well
-    that with 0.12 or less an agent ends up writing one piece over and over, for about twice the return; at 0.17 no two are alike.
-    A window of 8 steps taught no less than 16 or 32, in two thirds and half of the time.
+    The defaults were tuned on `musicgym/Melody-v0` with `rl_tuner` and seeds 1001..1003, which no reported figure uses; what
+    `musicgym train` takes for other rewards and tasks is in `musicgym.agents.defaults`. `ent_coef` decides between high returns
+    and many different pieces: RL Tuner's faithful reward pays a motif that is repeated to the end so well that with 0.12 or less
+    an agent ends up writing one piece over and over, for about twice the return; at 0.17 no two are alike. A window of 8 steps
+    taught no less than 16 or 32, in two thirds and half of the time.
 
     Args:
         task: a registered id.

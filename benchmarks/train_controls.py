@@ -1,7 +1,7 @@
 """Does `musicgym train` learn from its reward, by what it sees, and not by accident? Trained agents beside control runs.
 
-    python -m musicgym.benchmarks.train_controls controls     # RL Tuner's reward: 4 arms x 5 seeds
-    python -m musicgym.benchmarks.train_controls controls --reward theory --option length=64
+    python -m musicgym.benchmarks.train_controls controls     # the melody's own reward, theory: 4 arms x 5 seeds
+    python -m musicgym.benchmarks.train_controls controls --reward rl_tuner
     python -m musicgym.benchmarks.train_controls windows      # observation windows of 8, 16 and 32 steps x 3 seeds
     python -m musicgym.benchmarks.train_controls settings --reward theory --arm "" --arm "n_envs=256 n_epochs=3"
 

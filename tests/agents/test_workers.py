@@ -87,7 +87,7 @@ def test_ctrl_c_and_a_kill_change_nothing_and_leave_nobody_behind(tmp_path, monk
     (tmp_path / "eight_house.py").write_text(MODULE)
     words = [sys.executable, "-m", "musicgym", "train", "--task", "eight_house:lab/Eight-v0", "--out", "runs", "--name", "both"]
     words += ["--jobs", "2", "--checkpoint-every", "0"]
-    fresh = ["--steps", "3000", "--envs", "4", "--seeds", "2", "--seed", "7"]
+    fresh = ["--steps", "6000", "--envs", "4", "--seeds", "2", "--seed", "7"]
     folders = [tmp_path / "runs" / "both" / f"seed-{seed}" for seed in (7, 8)]
 
     def started(*more):
@@ -122,7 +122,7 @@ def test_ctrl_c_and_a_kill_change_nothing_and_leave_nobody_behind(tmp_path, monk
     musicgym.register("lab/Eight-v0", musicgym.Task(length=8), reward="rl_tuner")
     settings = Run(tmp_path / "runs" / "both").config()["settings"]
     for seed, folder in zip((7, 8), folders):
-        assert [record["step"] for record in Run(folder).metrics()] == list(range(128, 3073, 128))
+        assert [record["step"] for record in Run(folder).metrics()] == list(range(128, 6017, 128))
         assert not [file for file in folder.glob(".*") if file.name != ".lock"]
         own = dataclasses.replace(settings, seed=seed)
         assert_same(train(own), load_agent(folder, own))
