@@ -13,6 +13,7 @@ from musicgym.score import bar_steps, key_name, parse_key
 from musicgym.task import Task
 
 if TYPE_CHECKING:
+    from musicgym.corpus import Corpus
     from musicgym.rewards import Reward
 
 COLLECTIONS = ("bach", "ryan", "oneill", "aird")
@@ -84,8 +85,6 @@ def held_out(task: Task, split: str = "test") -> HeldOut:
         task: one voice on an empty page.
         split: "test", "valid" or "train".
     """
-    from musicgym import corpus
-
     assert task.meter is not None
     assert task.length is not None
     tonic, mode = key_name(*parse_key(task.keys[0])).split()
@@ -99,8 +98,7 @@ def held_out(task: Task, split: str = "test") -> HeldOut:
     counts: dict[str, int] = {}
     left_out = 0
     for collection in COLLECTIONS:
-        tunes = corpus.load(collection, steps_per_quarter=task.steps_per_quarter).split(split)
-        tunes = (tunes.voice(0) if collection == "bach" else tunes).filter(meter=task.meter, mode=mode, voices=1)
+        tunes = melodies(collection, split, task.steps_per_quarter).filter(meter=task.meter, mode=mode)
         excerpts = tunes.excerpts(task.length, **wish)
         fits = np.ones(len(excerpts.length), np.bool_)
         if isinstance(task.choice, NoteChoice):
@@ -112,6 +110,14 @@ def held_out(task: Task, split: str = "test") -> HeldOut:
             counts[collection] = int(fits.sum())
     together = Excerpts(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
     return HeldOut(together, np.concatenate(families).astype(np.int64), counts, left_out)
+
+
+def melodies(collection: str, split: str, steps_per_quarter: int) -> Corpus:
+    """The one-voice pieces of one split of a collection; the chorales give their sopranos."""
+    from musicgym import corpus
+
+    pieces = corpus.load(collection, steps_per_quarter=steps_per_quarter).split(split)
+    return pieces.voice(0) if collection == "bach" else pieces.filter(voices=1)
 
 
 def hears_loudness(reward: Reward, excerpts: Excerpts) -> np.ndarray:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from musicgym.benchmarks.events import events, within
+from musicgym.benchmarks.corruptions import looped
+from musicgym.benchmarks.events import within
 from musicgym.pieces import Excerpts
 from musicgym.score import DEFAULT_VELOCITY, REST, SCALES
 
@@ -82,13 +83,7 @@ def random_walk(music: Excerpts, rng: np.random.Generator) -> Excerpts:
 
 def two_bar_loop(music: Excerpts, rng: np.random.Generator) -> Excerpts:
     """The tune's own first two bars again and again."""
-    line = events(music)
-    steps = music.position.shape[1]
-    source = np.arange(steps) % (2 * music.bar[:, :1].astype(np.int64))  # (M, steps)
-    begins = np.zeros(music.position.shape, np.bool_)
-    begins[line.piece, line.start] = True
-    pitch = np.take_along_axis(music.pitch[:, 0], source, axis=1)
-    return _written(music, pitch, np.take_along_axis(begins, source, axis=1))
+    return looped(music, rng, bars=2)
 
 
 def uniform_random(music: Excerpts, rng: np.random.Generator) -> Excerpts:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from musicgym.benchmarks.events import Events, events, laid, within
+from musicgym.benchmarks.events import Events, events, laid, pitch_range, within
 from musicgym.pieces import Excerpts
 from musicgym.score import SCALES
 
@@ -80,6 +80,20 @@ def shuffled_bars(music: Excerpts, rng: np.random.Generator) -> Excerpts:
     return _with(music, source, moved)
 
 
+def looped(music: Excerpts, rng: np.random.Generator, *, bars: float) -> Excerpts:
+    """The first `bars` bars again and again. A note that sounds at their end is cut there.
+
+    Raises:
+        ValueError: no bars at all.
+    """
+    if not bars > 0:
+        raise ValueError(f"looped(bars={bars}): expected more than 0 bars, such as 1 or 0.5")
+    line = events(music)
+    steps = np.maximum((bars * music.bar[:, :1]).astype(np.int64), 1)  # (M, 1)
+    source = np.arange(music.position.shape[1]) % steps  # (M, steps)
+    return _with(music, source, np.take_along_axis(_begins(music, line), source, axis=1))
+
+
 CORRUPTIONS: dict[str, Corruption] = {
     "permuted notes": permuted_notes,
     "20 % wrong notes": wrong_notes,
@@ -95,10 +109,7 @@ def _replaced(music: Excerpts, rng: np.random.Generator, share: float) -> Excerp
     line = events(music)
     sounds = line.pitch >= 0
     pieces = len(music.length)
-    lowest, highest = np.full(pieces, 127), np.full(pieces, 0)
-    np.minimum.at(lowest, line.piece[sounds], line.pitch[sounds])
-    np.maximum.at(highest, line.piece[sounds], line.pitch[sounds])
-    fits = _alternatives(music, line, lowest, highest) & sounds[:, None]  # (E, 128)
+    fits = _alternatives(music, line, *pitch_range(line, pieces)) & sounds[:, None]  # (E, 128)
     choosable = fits.any(axis=1)
     wanted = np.maximum(1, np.round(share * np.bincount(line.piece[sounds], minlength=pieces)))  # (M,)
     # Lots put each piece's choosable notes in random order; the first of them are chosen.

@@ -75,6 +75,15 @@ def laid(page: Excerpts, line: Events) -> Excerpts:
     return made
 
 
+def pitch_range(line: Events, pieces: int) -> tuple[np.ndarray, np.ndarray]:
+    """int64 (M,) each: lowest and highest pitch of each piece; middle C, 60, for a piece without notes."""
+    sounds = line.pitch >= 0
+    lowest, highest = np.full(pieces, 127), np.full(pieces, -1)
+    np.minimum.at(lowest, line.piece[sounds], line.pitch[sounds])
+    np.maximum.at(highest, line.piece[sounds], line.pitch[sounds])
+    return np.where(highest < 0, 60, lowest), np.where(highest < 0, 60, highest)
+
+
 def within(music: Excerpts) -> np.ndarray:
     """bool (M, steps): steps before each piece's end."""
     return np.arange(music.pitch.shape[2]) < music.length[:, None]

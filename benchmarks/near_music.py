@@ -10,8 +10,8 @@ from functools import partial
 
 import numpy as np
 
-from musicgym.benchmarks.corruptions import Corruption, wrong_notes
-from musicgym.benchmarks.events import Events, events, laid, within
+from musicgym.benchmarks.corruptions import Corruption, looped, wrong_notes
+from musicgym.benchmarks.events import Events, events, laid, pitch_range
 from musicgym.pieces import Excerpts
 from musicgym.score import REST, SCALES, TRIADS
 
@@ -26,7 +26,7 @@ def chromatic_notes(music: Excerpts, rng: np.random.Generator, *, share: float =
     """A share of the notes moves to any pitch within a third beyond the piece's range."""
     line = events(music)
     chosen = _chosen(line, rng, share)
-    lowest, highest = _range(line, len(music.length))
+    lowest, highest = pitch_range(line, len(music.length))
     drawn = rng.integers(lowest[line.piece] - 3, highest[line.piece] + 4)
     return laid(music, line._replace(pitch=np.where(chosen, drawn, line.pitch)))
 
@@ -46,7 +46,7 @@ def rests_astray(music: Excerpts, rng: np.random.Generator, *, share: float = 0.
 
 
 def shaken_rhythm(music: Excerpts, rng: np.random.Generator, *, share: float = 0.6) -> Excerpts:
-    """A share of every second event begins one or two steps too early or too late, at its neighbours' cost."""
+    """A share of every second event begins one or two steps too early or too late, at its neighbours' cost; single steps have no room for it."""
     line = events(music)
     first = np.searchsorted(line.piece, line.piece)  # (E,)
     inner = (np.arange(len(line.piece)) - first) % 2 == 1
@@ -96,26 +96,13 @@ def slow_notes(music: Excerpts, rng: np.random.Generator) -> Excerpts:
 def triad_notes(music: Excerpts, rng: np.random.Generator) -> Excerpts:
     """Every note becomes a random one of the tonic triad within a third beyond the piece's range: leaps that no chord forbids."""
     line = events(music)
-    lowest, highest = _range(line, len(music.length))
+    lowest, highest = pitch_range(line, len(music.length))
     pitches = np.arange(128)
     tonic, mode = music.tonic[line.piece, line.start].astype(np.int64), music.mode[line.piece, line.start]
     fits = _TRIADS[mode[:, None], (pitches - tonic[:, None]) % 12]  # (E, 128)
     fits &= (pitches >= lowest[line.piece, None] - 3) & (pitches <= highest[line.piece, None] + 3)
     drawn = np.where(fits, rng.random(fits.shape), -1.0).argmax(axis=1)
     return laid(music, line._replace(pitch=np.where(line.pitch >= 0, drawn, REST)))
-
-
-def looped(music: Excerpts, rng: np.random.Generator, *, bars: float) -> Excerpts:
-    """The first `bars` bars again and again."""
-    steps = np.maximum((bars * music.bar[:, :1]).astype(np.int64), 1)  # (M, 1)
-    source = np.arange(music.position.shape[1]) % steps  # (M, steps)
-    inside = within(music)
-    made = Excerpts.blank_like(music)
-    begins = np.take_along_axis(music.onset[:, 0], source, axis=1) | (source == 0)
-    for name in ("pitch", "velocity"):
-        np.copyto(getattr(made, name)[:, 0], np.take_along_axis(getattr(music, name)[:, 0], source, axis=1), where=inside)
-    np.copyto(made.onset[:, 0], begins, where=inside)
-    return made
 
 
 NEAR_MUSIC: dict[str, Corruption] = {
@@ -142,15 +129,6 @@ def _chosen(line: Events, rng: np.random.Generator, share: float) -> np.ndarray:
     _, first = np.unique(line.piece[notes], return_index=True)
     chosen[notes[first]] |= none[line.piece[notes[first]]]
     return chosen
-
-
-def _range(line: Events, pieces: int) -> tuple[np.ndarray, np.ndarray]:
-    """int64 (M,) each: lowest and highest pitch of each piece, 60 where it has no notes."""
-    sounds = line.pitch >= 0
-    lowest, highest = np.full(pieces, 127), np.full(pieces, -1)
-    np.minimum.at(lowest, line.piece[sounds], line.pitch[sounds])
-    np.maximum.at(highest, line.piece[sounds], line.pitch[sounds])
-    return np.where(highest < 0, 60, lowest), np.where(highest < 0, 60, highest)
 
 
 def _fitted(music: Excerpts, line: Events) -> Excerpts:

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from musicgym import corpus
+from musicgym.agents.held_out import COLLECTIONS, melodies
 from musicgym.pieces import Excerpts
 from musicgym.score import bar_steps
 
-COLLECTIONS = ("bach", "ryan", "oneill", "aird")
 METERS = ((4, 4), (2, 2), (2, 4), (3, 4), (6, 8), (9, 8))
 FEWEST_NOTES = 8  # in eight bars, fewer or more bars in proportion
 
@@ -76,8 +76,7 @@ def tunes(
         raise ValueError(f"tunes(bars={bars}, limit={limit}): both must be 1 or more")
     parts: list[Tunes] = []
     for index, name in enumerate(collections):
-        pieces = corpus.load(name, steps_per_quarter=steps_per_quarter).split(split)
-        pieces = pieces.voice(0) if name == "bach" else pieces.filter(voices=1)
+        pieces = melodies(name, split, steps_per_quarter)
         for meter in meters:
             excerpts, families, ends = _windows(pieces, bars, meter)
             count = len(families)

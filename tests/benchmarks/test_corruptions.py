@@ -13,6 +13,7 @@ from musicgym import Score
 from musicgym.benchmarks.corruptions import (
     CORRUPTIONS,
     displaced,
+    looped,
     one_wrong_note,
     permuted_notes,
     retrograde,
@@ -159,5 +160,7 @@ def test_what_cannot_be_done_is_refused() -> None:
         wrong_notes(TUNES, rng, share=1.2)
     with pytest.raises(ValueError, match="beats=0"):
         displaced(TUNES, rng, beats=0)
+    with pytest.raises(ValueError, match=r"looped\(bars=0\)"):
+        looped(TUNES, rng, bars=0)
     with pytest.raises(ValueError, match="2 voices"):
         permuted_notes(Excerpts.from_scores([Score.from_notes([[Note(0, 1, 60, 80)]] * 2)]), rng)
