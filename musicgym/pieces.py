@@ -45,7 +45,7 @@ class Excerpts(NamedTuple):
             phrase_end=np.zeros(along, np.bool_),
             chord=np.full(along, NO_CHORD, np.int16),
             length=np.zeros(pieces, np.int32),
-            quarter=np.ones(pieces, np.int32),
+            quarter=np.full(pieces, 4, np.int32),
         )
 
     @classmethod

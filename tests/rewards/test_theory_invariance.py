@@ -109,22 +109,23 @@ def after_a_rest(music: Excerpts, steps: int) -> Excerpts:
     made = {
         name: np.concatenate([array[..., :1].repeat(steps, -1), array], axis=-1)
         for name, array in music._asdict().items()
-        if name != "length"
+        if array.ndim > 1
     }
     made["pitch"][..., :steps] = REST
     made["velocity"][..., :steps] = 0
     made["onset"][..., :steps] = np.arange(steps) == 0
     made["position"][:, :steps] = music.bar[:, :1] - steps + np.arange(steps)
-    return Excerpts(**made, length=music.length + steps)
+    return Excerpts(**made, length=music.length + steps, quarter=music.quarter)
 
 
 def on_finer_grid(music: Excerpts, times: int) -> Excerpts:
     """The same music with so many steps for one."""
-    made = {name: array.repeat(times, axis=-1) for name, array in music._asdict().items() if name != "length"}
+    made = {name: array.repeat(times, axis=-1) for name, array in music._asdict().items() if array.ndim > 1}
     part = np.arange(made["position"].shape[1]) % times
     made["onset"] &= part == 0
     made["position"] = (made["position"] * times + part).astype(np.int16)
-    return Excerpts(**{**made, "bar": made["bar"] * times, "beat": made["beat"] * times}, length=music.length * times)
+    made |= {name: made[name] * times for name in ("bar", "beat")}
+    return Excerpts(**made, length=music.length * times, quarter=music.quarter * times)
 
 
 @pytest.mark.parametrize("semitones", range(-5, 7))
@@ -163,9 +164,8 @@ def test_a_rest_before_random_music_changes_nothing(melody, data):
 
 
 def test_a_finer_grid_changes_nothing(real):
-    """But for `metre_profile`, a correlation over all places of a bar, of which there are more then."""
     for times in (2, 3):
-        assert_same(worth(on_finer_grid(real, times)), worth(real), "metre_profile")
+        assert_same(worth(on_finer_grid(real, times)), worth(real))
 
 
 @pytest.mark.parametrize("change", [retrograde, displaced])
@@ -173,7 +173,7 @@ def test_backwards_or_a_beat_later_a_tune_is_worth_something_else(real, change):
     changed = change(real, np.random.default_rng(0))
     assert (np.abs(worth(changed) - worth(real)) > 1e-9).any(axis=1).mean() > 0.99
     less = sum(theory().score(changed).values()) < sum(theory().score(real).values())
-    assert less.mean() > 0.6
+    assert less.mean() > 0.55
 
 
 def chromatic(key: str) -> list[int]:
@@ -193,7 +193,7 @@ def test_each_mode_has_its_notes_and_minor_its_raised_ones():
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_piece_begins_and_ends_in_its_own_mode(mode):
-    third, fifth = {"major": 4, "lydian": 4, "mixolydian": 4}.get(mode, 3), 7
+    third, fifth = {"major": 4, "lydian": 4, "mixolydian": 4}.get(mode, 3), 6 if mode == "locrian" else 7
     for pitch in range(60, 72):
         score = Score.from_notes([[(0, 16, pitch, 80)]], key=f"C {mode}")
         found = {term: values[0] for term, values in ALL.score([score]).items()}

@@ -50,12 +50,6 @@ def like_profile(mode: str, **steps: int) -> float:
     return float(np.corrcoef(heard, ratings(mode))[0, 1])
 
 
-def on_strong_places(*onsets: int) -> float:
-    """Correlation of onsets in a bar of 4/4 with the strength of its places, which are counted out here."""
-    strength = [4, 0, 1, 0, 2, 0, 1, 0, 3, 0, 1, 0, 2, 0, 1, 0]
-    return float(np.corrcoef([step in onsets for step in range(16)], strength)[0, 1])
-
-
 EIGHTHS, SIXTEENTHS = "L:1/8", "L:1/16"
 MAJOR = ratings("major")
 FOUR_BARS = "CDEF|GABc|cBAG|"
@@ -64,7 +58,7 @@ ROWS = (
     # Key and mode
     Row("in_key", "C D E F", {}, "C ^C D ^D", {4: -1, 12: -1}),
     Row("chromatic_resolved", "C ^C D E", {}, "C ^C F E", {8: -1}),
-    Row("leading_tone", "A B c B|G4", {}, "A B F B|c' B c B|B4", {8: -1, 16: -1, 32: -1}),
+    Row("leading_tone", "A B c B|G4", {}, "A B F B|c' B c B|B4", {8: -1, 16: -1}),
     Row(
         "key_profile",
         "C4|E2G2",
@@ -95,17 +89,10 @@ ROWS = (
     # Rhythm
     Row("syncopation", "C D E F", {}, "C D2 E2 F2 G", {6: -1, 10: -2, 14: -1}, EIGHTHS),
     Row("downbeat", "C4|D4|z D3", {32: -1}, "z D3|E4-|E4|z4", {0: -1, 32: -1, 48: -1}),
-    Row(
-        "metre_profile",
-        "C2DE|F4",
-        {15: on_strong_places(0, 8, 12), 31: on_strong_places(0)},
-        "z/C/z/C/ z/C/z/C/|z/4C/4z/2 z3",
-        {15: on_strong_places(2, 6, 10, 14), 31: on_strong_places(1)},
-    ),
     Row("odd_length", "C6 D2 E4 F2 G", {}, "C5 D2 E9", {5: -1, 15: -1}, SIXTEENTHS),
     Row("long_note", "C4|D4", {}, "C4-|C3D|E4-|E z3", {28: -3, 52: -1}),
     Row("silence", "z4|C z D E", {}, "C z2 D|E z3", {12: -1, 31: -2}),
-    Row("rest_inside", "z C D E|F G z A", {}, "C z D E|z F G A|B z B z", {4: -1, 16: -1, 36: -1, 44: -1}),
+    Row("rest_inside", "z C D E|F G z A", {}, "C z D E|z F G A|B z B z", {8: -1, 20: -1, 40: -1}),
     Row("empty_bar", "C4|z3D", {}, "C4-|C4|z4", {31: -1, 47: -1}),
     Row("crowded_bar", "CDEFGFEDCDEF G4", {15: -1}, "CDEFGFEDCDEFGFED", {15: -4}, SIXTEENTHS),
     Row("length_variety", "C D E F|G2 A2", {}, "C D E F|z2 G A|B4", {31: -1}),
@@ -129,7 +116,7 @@ MORE = (
     Case("chromatic_resolved", "C ^C ^C z|D ^D z F", {}),
     Case("chromatic_resolved", "C ^C z G", {12: -1}),
     Case("leading_tone", "A ^G A =G|=G F ^G F", {}, "K:Am"),
-    Case("leading_tone", "A ^G ^G B", {8: -1, 12: -1}, "K:Am"),  # neither the same again nor up past the tonic
+    Case("leading_tone", "A ^G ^G B", {12: -1}, "K:Am"),  # the same again decides nothing; up past the tonic is wrong
     Case("key_profile", "A,4|C2E2", {31: like_profile("minor", d0=16, d3=8, d7=8)}, "K:Am"),
     Case("key_profile", "C4|E2z2", {15: like_profile("major", d0=16), 31: like_profile("major", d4=8)}, parameters={"bars": 1}),
     Case("key_profile", "z|C3|E3|G", {27: like_profile("major", d0=12, d4=12)}, "M:3/4"),  # counted from the first bar line
@@ -243,7 +230,7 @@ def test_a_piece_that_obeys_is_worth_more_than_one_that_breaks():
 
 
 def test_silence_by_hand():
-    """Four bars of one rest: all that a melody lacks, and no praise but for the breath at the phrase's end."""
+    """Four bars of one rest: all that a melody lacks, and no praise."""
     silence = Score.from_notes([[]], steps=64)
     expected = {
         "closing": {63: -1},
@@ -252,7 +239,6 @@ def test_silence_by_hand():
         "downbeat": {0: -1, 16: -1, 32: -1, 48: -1},
         "empty_bar": {15: -1, 31: -1, 47: -1, 63: -1},
         "length_variety": {31: -1, 47: -1, 63: -1},
-        "phrase_end": {63: 1},
     }
     assert {rule: sites for rule in ALL.terms if (sites := said(ALL, rule, silence))} == expected
 
@@ -270,8 +256,10 @@ def test_every_parameter_changes_something():
 @pytest.mark.parametrize(("rule", "name"), [(rule, name) for rule in melody_rules().values() for name in rule.parameters])
 def test_a_parameter_out_of_its_range_is_refused_with_value_and_range(rule, name):
     low, high = rule.within[name]
-    for value in (low - 0.5, high + 0.5):
-        message = rf"{rule.name}: {name}={value:g}: expected {low:g}\.\.{high:g}"
+    whole = isinstance(low, int) and isinstance(high, int)
+    for value in (low - 1, high + 1, *((low + 0.5,) if whole else ())):
+        kind = "a whole number, " if whole else ""
+        message = rf"{rule.name}: {name}={value:g}: expected {kind}{low:g}\.\.{high:g}"
         with pytest.raises(ValueError, match=message):
             parse(f"{rule.name}({name}={value})")
         with pytest.raises(ValueError, match=message):
