@@ -76,8 +76,9 @@ def judge(
 ) -> None:
     """Judge music with a reward: for every note that a rule says something about, bar, beat, note, rule and value.
 
-    Values are weighted: they add up to the totals below them. Files that can't be judged are named on stderr, the
-    others are judged all the same, and the exit status is then 1.
+    A line names what the rule is about: the note that was syncopated or left unanswered, whole bars, the whole piece. Values are
+    weighted: they add up to the totals below them. Files that can't be judged are named on stderr, the others are judged
+    all the same, and the exit status is then 1.
     """
     made = with_settings(parse(imported(expression, "reward")), set_ or [])
     wish = Wish(tuple(rule or ()), worst, _bars(bars))
@@ -167,7 +168,9 @@ def _chosen(found: Judgement, wish: Wish, made: Reward) -> Judgement:
         totals = {term: value for term, value in totals.items() if term in chosen}
         marks = [mark for mark in marks if mark.rule in chosen]
     if wish.worst is not None:
-        costly = sorted((mark for mark in marks if mark.value < 0), key=lambda mark: (mark.value, mark.step, mark.voice))
+        costly = sorted(
+            (mark for mark in marks if mark.value < 0), key=lambda mark: (mark.value, mark.step, mark.voice, mark.paid_at)
+        )
         marks = costly[: wish.worst]
     return Judgement(totals, marks)
 
@@ -203,8 +206,8 @@ def _table(found: Judgement, score: Score) -> list[str]:
 
 def _row(mark: Mark, names: list[str] | None) -> list[str]:
     return [
-        str(mark.bar),
-        f"{mark.beat:.4g}",
+        str(mark.bar) if mark.bar == mark.last_bar else f"{mark.bar}-{mark.last_bar}",
+        f"{mark.beat:.4g}" if mark.scope == "note" else "",
         *([names[mark.voice]] if names is not None else []),
         mark.note,
         mark.rule,

@@ -93,12 +93,12 @@ def consecutive_leaps(piece, voice, step):
     return 0.0 if IN_A_CHORD[first % 12, (first + second) % 12] else -1.0
 
 
-@rule(sees="own", at="bar", within={"enough": (0.01, 1)})
-def stepwise(piece, voice, step, *, enough=0.3):
-    """At the end of a bar 1 where the share `enough` of its notes goes on by step in the direction of a step.
+@rule(sees="own", at="bar", within={"enough": (0.01, 1.0), "most": (0.0, 0.99)})
+def stepwise(piece, voice, step, *, enough=0.3, most=0.6):
+    """At the end of a bar 1 where a share of its notes, `enough` to `most`, goes on by step in the direction of a step.
 
-    Less in proportion, never more: a share, so that more notes earn no more. Step inertia: Huron 2006, as restated in Open Music
-    Theory; Chiu & Temperley 2024.
+    In proportion less below, and above, down to 0 where all notes do: a scale is no melody (our own). A share, so that more
+    notes earn no more. Step inertia: Huron 2006, as restated in Open Music Theory; Chiu & Temperley 2024.
     """
     first = bar_begun(piece, step)
     if first < 0:
@@ -111,7 +111,10 @@ def stepwise(piece, voice, step, *, enough=0.3):
             if before >= 0 and piece.previous[voice, before] >= 0:
                 now, last = width(piece, voice, t), width(piece, voice, before)
                 flowing += now * last > 0 and abs(now) <= STEP and abs(last) <= STEP
-    return min(flowing / (enough * notes), 1.0) if notes > 0 else 0.0
+    if notes == 0:
+        return 0.0
+    share = flowing / notes
+    return min(share / enough, 1.0) * min((1.0 - share) / (1.0 - most), 1.0)
 
 
 @rule(sees="own", at="note")

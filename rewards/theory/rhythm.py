@@ -25,7 +25,7 @@ def off_beat(piece: Piece, voice: int, start: int, end: int) -> float:
     return np.float64(own - strongest)
 
 
-@rule(sees="own")
+@rule(sees="own", about="ended")
 def syncopation(piece, voice, step):
     """-1 for each level of the metre by which a note is held over a stronger place than that it began on.
 
@@ -61,7 +61,7 @@ def is_odd(piece: Piece, start: int, length: int) -> bool:
     return length > 1
 
 
-@rule(sees="own")
+@rule(sees="own", about="ended")
 def odd_length(piece, voice, step):
     """-1 for a note whose length is no plain or dotted value (our own)."""
     found = 0.0
@@ -75,7 +75,7 @@ def odd_length(piece, voice, step):
     return found
 
 
-@rule(sees="own", within={"bars": (0.1, 100.0)})
+@rule(sees="own", within={"bars": (0.1, 100.0)}, about="ended")
 def long_note(piece, voice, step, *, bars=1):
     """-1 for each beat by which a note is longer than `bars` bars (our own).
 
@@ -92,7 +92,7 @@ def long_note(piece, voice, step, *, bars=1):
     return found
 
 
-@rule(sees="own", within={"beats": (0.0, 100.0)})
+@rule(sees="own", within={"beats": (0.0, 100.0)}, about="ended")
 def silence(piece, voice, step, *, beats=1):
     """-1 for each beat by which a rest between notes, or after the last, is longer than `beats` beats (our own)."""
     found = 0.0
@@ -106,7 +106,7 @@ def silence(piece, voice, step, *, beats=1):
     return found
 
 
-@rule(sees="own", at="note", within={"bars": (1, 64)})
+@rule(sees="own", at="note", within={"bars": (1, 64)}, about="ended")
 def rest_inside(piece, voice, step, *, bars=2):
     """-1 for a note after a rest between notes that began before the last two beats, or half, of its `bars` bars.
 

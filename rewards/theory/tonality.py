@@ -32,7 +32,7 @@ def in_key(piece, voice, step):
     return 0.0 if IN_KEY[piece.mode[step]] >> degree(piece, voice, step) & 1 else -1.0
 
 
-@rule(sees="own", at="note")
+@rule(sees="own", at="note", about="before")
 def chromatic_resolved(piece, voice, step):
     """-1 where a note outside the key is left by a leap (after Merritt & Castro's account of chromatic steps)."""
     before = piece.previous[voice, step]
@@ -41,7 +41,7 @@ def chromatic_resolved(piece, voice, step):
     return -1.0 if abs(piece.pitch[voice, step] - piece.pitch[voice, before]) > STEP else 0.0
 
 
-@rule(sees="own", at="note")
+@rule(sees="own", at="note", about="before")
 def leading_tone(piece, voice, step):
     """-1 where the leading tone goes on neither up to the tonic nor down by as much as a third; repeating it decides nothing.
 

@@ -19,7 +19,7 @@ import pytest
 from musicgym import Score
 from musicgym.rewards import Rules, parse, rule
 from musicgym.rewards.rl_tuner_fixed import fixed_leap, fixed_repeat
-from musicgym.rewards.rules import RULES, Rule
+from musicgym.rewards.rules import RULES, SITES, Rule
 from musicgym.score import Note
 
 SCORE = Score.from_notes([[Note(0, 2, 60, 80), Note(2, 2, 67, 80), Note(6, 2, 64, 80)]])
@@ -125,6 +125,24 @@ def test_a_rule_of_a_notebook_goes_to_another_process_with_its_function(tmp_path
         "print(reward.score([score])['user_sent_rule'].tolist())\n"
     )
     assert run(script) == "[10.0]"
+
+
+def test_what_a_rule_is_about_goes_with_it_to_another_process() -> None:
+    cell: dict[str, Any] = {"__name__": "__main__"}
+    exec(SOURCE.replace("user_high_notes", "user_late_rule").replace('sees="own")', 'sees="own", about="ended")'), cell)
+    sent = cloudpickle.loads(cloudpickle.dumps(cell["user_late_rule"]))
+    assert sent is not cell["user_late_rule"]
+    assert sent.about == "ended"
+
+
+def test_a_rule_is_about_where_it_is_judged_unless_it_says_otherwise() -> None:
+    def plain_idea(piece: Any, voice: int, step: int) -> float:
+        return 0.0
+
+    found = {at: Rule(plain_idea, 0, "own", at).about for at in SITES}
+    assert found == {"any": "here", "note": "here", "bar": "bar", "end": "piece"}
+    with pytest.raises(ValueError, match="about='after': expected one of 'here', 'ended', 'before', 'bar', 'piece'"):
+        Rule(plain_idea, 0, "own", about="after")  # type: ignore[arg-type]  # that is what is tried
 
 
 def test_changed_parameters_and_weights_compile_nothing(play: Any) -> None:
