@@ -46,7 +46,10 @@ def rests_astray(music: Excerpts, rng: np.random.Generator, *, share: float = 0.
 
 
 def shaken_rhythm(music: Excerpts, rng: np.random.Generator, *, share: float = 0.6) -> Excerpts:
-    """A share of every second event begins one or two steps too early or too late, at its neighbours' cost; single steps have no room for it."""
+    """A share of every second event begins one or two steps too early or too late, at its neighbours' cost.
+
+    An event of a single step between two such has no room and stays.
+    """
     line = events(music)
     first = np.searchsorted(line.piece, line.piece)  # (E,)
     inner = (np.arange(len(line.piece)) - first) % 2 == 1

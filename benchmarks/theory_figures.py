@@ -50,7 +50,7 @@ class Rivals(NamedTuple):
 class Weightless(NamedTuple):
     """Why a rule weighs nothing."""
 
-    tells: bool  # at least one kind of what tunes are told from, on validation families
+    tells: bool  # what `fit_theory.telling` says, of validation families
     best: tuple[str, Figure]  # of all kinds that which it tells best, the right way round, on held-out families; its AUC
     close: tuple[str, Figure]  # the same of `NEAREST`
     nearest: tuple[str, float]  # the weighted rule most like it, with their correlation
