@@ -61,7 +61,7 @@ def dissonant_leap(piece, voice, step):
     return -1.0 if size > OCTAVE else -DISSONANT[size]
 
 
-@rule(sees="own", at="note", within={"leap": (1, 24)})
+@rule(sees="own", at="note", within={"leap": (1, 24)}, about="before")
 def leap_recovered(piece, voice, step, *, leap=5):
     """-1 where a leap of `leap` semitones or more is not answered by a step the other way.
 
@@ -117,7 +117,7 @@ def stepwise(piece, voice, step, *, enough=0.3, most=0.6):
     return min(share / enough, 1.0) * min((1.0 - share) / (1.0 - most), 1.0)
 
 
-@rule(sees="own", at="note")
+@rule(sees="own", at="note", about="before")
 def outlined_tritone(piece, voice, step):
     """-1 where the line turns after it has outlined a tritone, a seventh or more than an octave from turn to turn.
 
