@@ -17,9 +17,10 @@ from musicgym.agents.runs import REPORT, Run
 from musicgym.agents.settings import Settings, task_of
 from musicgym.engine import finished_pieces, score_of
 from musicgym.pieces import Excerpts
-from musicgym.render.report import Curve, Group, Piece, Report, Rule, Table
+from musicgym.render.report import Curve, Group, Piece, Report, Rule, Span, Table
 from musicgym.render.report import write_report as write_page
 from musicgym.rewards.descriptions import term_lines
+from musicgym.rewards.marks import Concern, concerns, subjects
 
 if TYPE_CHECKING:
     from musicgym.rewards import Reward
@@ -98,7 +99,9 @@ def _groups(
     yield Group(
         "Agent",
         "The first pieces of each seed, sampled; none was chosen.",
-        _judged(reward, [(f"{names[seed]}, piece {row + 1}", _score(task, agents[seed].music, row)) for seed, row in turns]),
+        judged_pieces(
+            reward, [(f"{names[seed]}, piece {row + 1}", _score(task, agents[seed].music, row)) for seed, row in turns]
+        ),
     )
     ranked = sorted(
         (float(total), seed, row) for seed, judged in enumerate(agents) for row, total in enumerate(judged.totals.sum(axis=1))
@@ -107,18 +110,20 @@ def _groups(
     yield Group(
         "Agent: median and worst",
         f"By total, of {len(ranked):,} pieces of {'all seeds' if len(agents) > 1 else names[0]}.",
-        _judged(reward, [(f"{rank}: {names[seed]}", _score(task, agents[seed].music, row)) for rank, (_, seed, row) in chosen]),
+        judged_pieces(
+            reward, [(f"{rank}: {names[seed]}", _score(task, agents[seed].music, row)) for rank, (_, seed, row) in chosen]
+        ),
     )
     yield Group(
         "Random play",
         "Codes drawn alike from those that the task's mask allows.",
-        _judged(reward, [(f"random, piece {row + 1}", _score(task, random.music, row)) for row in range(RANDOM_PIECES)]),
+        judged_pieces(reward, [(f"random, piece {row + 1}", _score(task, random.music, row)) for row in range(RANDOM_PIECES)]),
     )
     if tunes.excerpts is not None:
         yield Group(
             "Real tunes",
             "Held out: no agent learned from them. Drawn evenly from the collections.",
-            _judged(reward, list(_real(task, tunes, tunes.excerpts))),
+            judged_pieces(reward, list(_real(task, tunes, tunes.excerpts))),
         )
 
 
@@ -136,9 +141,23 @@ def _score(task: Task, music: Excerpts, row: int) -> Score:
     return score_of(finished_pieces(music.take(np.array([row]))), 0, task)
 
 
-def _judged(reward: Reward, pieces: list[tuple[str, Score]]) -> list[Piece]:
-    _, marks = reward.score([score for _, score in pieces], marks=True)  # float32 (pieces, terms, voices, steps)
-    return [Piece(label, score, own[:, :, : score.steps]) for (label, score), own in zip(pieces, marks, strict=True)]
+def judged_pieces(reward: Reward, pieces: list[tuple[str, Score]]) -> list[Piece]:
+    """Labelled scores as pieces to show, what the reward says of them on the notes, bars and whole that it is about."""
+    _, sites = reward.score([score for _, score in pieces], marks=True)  # float32 (pieces, terms, voices, steps)
+    about = concerns(reward, pieces[0][1])
+    return [_marked(label, score, own, about) for (label, score), own in zip(pieces, sites, strict=True)]
+
+
+def _marked(label: str, score: Score, sites: np.ndarray, about: Sequence[Concern]) -> Piece:
+    """A piece, from what is paid at its sites: float32 (terms, voices, steps)."""
+    marks = np.zeros((len(about), score.voices, score.steps), np.float32)
+    spans = []
+    for term, voice, _, value, subject in subjects(sites, about, score):
+        if subject.scope == "note":
+            marks[term, voice, subject.start] += value
+        else:
+            spans.append(Span(term, voice, subject.start, subject.stop, value, whole=subject.scope == "piece"))
+    return Piece(label, score, marks, spans)
 
 
 def _curve(settings: Settings, place: Run) -> Curve:

@@ -25,6 +25,7 @@ from musicgym.files.audio import TIMBRES
 from musicgym.files.notation import bars, letter_alter_octave, spelled
 from musicgym.pieces import beat_steps
 from musicgym.render.engraving import STYLE, Engraving, engrave, symbol_definitions
+from musicgym.render.report_marks import Span, check_marks, marks_data, of_the_whole, spans_data
 from musicgym.render.report_table import Table, rows_of, silent_rows
 from musicgym.render.roll import roll
 from musicgym.score import Score
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     import jinja2
     import markupsafe
 
-__all__ = ["Curve", "Group", "Piece", "Report", "Rule", "Table", "html", "marks_data", "write_report"]
+__all__ = ["Curve", "Group", "Piece", "Report", "Rule", "Span", "Table", "html", "marks_data", "write_report"]
 
 _PAGE = "musicgym.render.page"
 _SCRIPTS = ("music.js", "sound.js", "curves.js", "player.js", "marks.js", "page.js")
@@ -57,11 +58,20 @@ class Rule(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """A piece to show."""
+    """A piece to show.
+
+    Attributes:
+        label: its heading.
+        score: its music.
+        marks: what is said of notes and rests, each at a step of the one that it is about, float32 (terms, voices, steps), in the
+            order of the report's rules; None: the piece was not judged.
+        spans: what is said of bars and of the whole.
+    """
 
     label: str
     score: Score
-    marks: np.ndarray | None = None  # float32 (terms, voices, steps), in the order of the report's rules; None: nothing is marked
+    marks: np.ndarray | None = None
+    spans: Sequence[Span] = ()
 
 
 class Group(NamedTuple):
@@ -131,11 +141,14 @@ def _shown(piece: Piece, rules: Sequence[Rule]) -> dict[str, Any]:
     """What the page needs of a piece: drawings for the template, "data" for the scripts."""
     score = piece.score
     shape = (len(rules), score.voices, score.steps)
-    if piece.marks is not None and piece.marks.shape[:2] + piece.marks.shape[2:3] != shape:
-        raise ValueError(f"piece {piece.label!r} has marks {piece.marks.shape}: expected (rules, voices, steps) = {shape}")
+    check_marks(piece.label, piece.marks, piece.spans, shape)
     marks = np.zeros(shape, np.float32) if piece.marks is None else piece.marks
     sums = marks.sum(axis=(1, 2), dtype=np.float64)
-    found = [(rule, float(worth)) for rule, worth, sites in zip(rules, sums, marks, strict=True) if sites.any()]
+    heard = marks.any(axis=(1, 2))
+    for span in piece.spans:
+        sums[span.rule] += span.value
+        heard[span.rule] = True
+    found = [(rule, float(worth)) for rule, worth, speaks in zip(rules, sums, heard, strict=True) if speaks]
     found.sort(key=lambda pair: -abs(pair[1]))
     largest = max((abs(worth) for _, worth in found), default=0.0) or 1.0
     engraving = engrave(score, width=_PAGE_WIDTH, title=False, tempo=False)
@@ -144,22 +157,13 @@ def _shown(piece: Piece, rules: Sequence[Rule]) -> dict[str, Any]:
         "facts": _facts(score),
         "total": None if piece.marks is None else float(sums.sum()),
         "totals": [(rule, worth, abs(worth) / largest) for rule, worth in found],
+        "whole": [(index, rules[index], worth) for index, worth in of_the_whole(piece.spans).items()],
         "engraving": engraving,
         "staves": _inside(engraving),
         "roll": roll(score),
         "midi": base64.b64encode(midi.to_bytes(score, blanks="rest")).decode(),
-        "data": {"label": piece.label, "marks": marks_data(marks), **_music(score)},
+        "data": {"label": piece.label, "marks": marks_data(marks), "spans": spans_data(piece.spans), **_music(score)},
     }
-
-
-def marks_data(marks: np.ndarray) -> dict[str, list[float]]:
-    """Marks, float32 (terms, voices, steps), as JSON holds them: term's index -> voice, step, value, voice, step, value ..."""
-    sparse: dict[str, list[float]] = {}
-    for term, voice, step in np.argwhere(marks).tolist():
-        # The shortest decimals from which float32 comes back.
-        value = float(np.format_float_positional(marks[term, voice, step], unique=True))
-        sparse.setdefault(str(term), []).extend((voice, step, value))
-    return sparse
 
 
 def _music(score: Score) -> dict[str, Any]:

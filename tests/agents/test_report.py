@@ -10,16 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from musicgym import Task, register, rewards
+from musicgym import Score, Task, register, rewards
 from musicgym.agents.comparison import Sample, compare
 from musicgym.agents.held_out import RealTunes, real_tunes
 from musicgym.agents.players import Judged, play, randomly
-from musicgym.agents.report import write_report
+from musicgym.agents.report import judged_pieces, write_report
 from musicgym.agents.runs import Run
 from musicgym.agents.settings import Settings, task_of
 from musicgym.choice import StepChoice
 
 pytest.importorskip("verovio", reason="the report needs verovio: pip install 'musicgym[report]'")
+
+from musicgym.render.report import Group, Report, Rule, html
 
 register("test/Duet-v0", Task(StepChoice(60, 72), voices=2, length=8), reward="fixed_key")
 
@@ -89,6 +91,23 @@ def test_pieces_are_worth_what_they_were_judged(melodies: Any) -> None:
     assert total(data["pieces"][8]) == pytest.approx(totals[len(totals) // 2], abs=1e-4)
     real = np.round(tunes.sample.totals.sum(axis=1), 3)
     assert all(round(total(piece), 3) in real for piece in data["pieces"][12:])
+
+
+def test_marks_stand_on_what_the_rules_are_about() -> None:
+    rules = "syncopation + leading_tone + leap_recovered + empty_bar + pitch_variety + closing"
+    head = "X:1\nM:4/4\nL:1/8\nK:C\n"
+    tunes = ["C D2 E2 F2 G|z8|]", "G2 A2 B2 e2|G2 G2 A2 E2|]"]
+    reward, scores = rewards.parse(rules), [Score.from_abc(head + tune) for tune in tunes]
+    pieces = judged_pieces(reward, list(zip("ab", scores, strict=True)))
+    text = html(Report("t", "", rules=[Rule(term, "") for term in reward.terms], groups=[Group("g", "", pieces)]))
+    data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1])["pieces"]  # type: ignore[index]  # it is there
+    assert data[0]["marks"] == {"0": [0, 2, -1.0, 0, 6, -2.0, 0, 10, -1.0]}  # D, E and F, not E, F and G
+    assert data[0]["spans"] == [[3, 0, 16, 32, -1.0, 0], [5, 0, 0, 32, -0.5, 1]]
+    assert data[1]["marks"] == {"1": [0, 8, -1.0], "2": [0, 12, -1.0, 0, 16, -1.0]}  # B; the E leapt to, the G leapt to
+    assert data[1]["spans"] == [[4, 0, 0, 32, -1.0, 0], [5, 0, 0, 32, -0.5, 1]]  # of two bars, and of the whole
+    for piece, shown in zip(scores, data, strict=True):
+        paid = sum(float(values[0]) for values in reward.score([piece]).values())
+        assert paid == sum(sum(flat[2::3]) for flat in shown["marks"].values()) + sum(span[4] for span in shown["spans"])
 
 
 def test_settings_versions_rules_and_references_are_there(melodies: Any) -> None:

@@ -63,7 +63,8 @@ def test_marks_add_up_to_the_totals_of_the_same_reward_on_the_score(tune, capsys
 
 def test_a_mark_names_bar_beat_and_the_note_spelled_in_key(tune, capsys):
     (mark,) = judged(capsys, FIXED, "tune.mid", "--rule", "key")["pieces"][0]["marks"]
-    assert mark == {"voice": 0, "step": 8, "bar": 1, "beat": 3.0, "note": "F4", "rule": "key", "value": -1.0}
+    place = {"voice": 0, "step": 8, "bar": 1, "beat": 3.0, "note": "F4", "scope": "note", "last_bar": 1, "paid_at": 8}
+    assert mark == {**place, "rule": "key", "value": -1.0}
     other = judged(capsys, FIXED, "tune.mid", "--rule", "key", "--key", "Ab major")["pieces"][0]["marks"]
     assert [m["note"] for m in other] == ["Gb4"]
 
@@ -74,6 +75,22 @@ def test_text_has_a_line_a_mark_and_the_totals(tune, capsys):
     assert lines[0] == ["tune.mid:", "G", "major,", "4/4,", "bars", "1", "to", "2"]
     assert ["1", "3", "F4", "key", "-1.00"] in lines
     assert ["total", "-1.00"] in lines
+
+
+def test_a_line_names_what_its_rule_is_about_not_where_it_pays(folder, capsys):
+    (folder / "late.abc").write_text("X:1\nM:4/4\nL:1/8\nK:C\nC D2 E2 F2 G|z8|G2 A2 B2 e2|G2 C2 D2 F2|]\n")
+    rules = "syncopation + leading_tone + leap_recovered + empty_bar + pitch_variety + closing"
+    found = [line.split() for line in run(capsys, rules, "late.abc").out.splitlines()]
+    assert found[2 : found.index(["by", "term", "(1", "more", "at", "0)"])] == [
+        ["1", "1.5", "D4", "syncopation", "-1.00"],
+        ["1", "2.5", "E4", "syncopation", "-2.00"],
+        ["1", "3.5", "F4", "syncopation", "-1.00"],
+        ["2", "whole", "bar", "empty_bar", "-1.00"],
+        ["3", "3", "B4", "leading_tone", "-1.00"],
+        ["3", "4", "E5", "leap_recovered", "-1.00"],
+        ["4", "1", "G4", "leap_recovered", "-1.00"],
+        ["1-4", "whole", "piece", "closing", "-1.00"],
+    ]
 
 
 def test_a_pickup_is_bar_0_and_bars_keep_their_numbers_in_an_excerpt(folder, capsys):

@@ -14,6 +14,13 @@ class Curves {
     const paying = terms.filter((term) => page.curves.some((curve) => curve.values[term]?.some((value) => value)));
     if (paying.length > 1) for (const term of paying) this.addSpark(term);
     this.choice.addEventListener("change", () => this.draw());
+    box.addEventListener("keydown", (event) => {
+      const last = this.steps.length - 1, tenth = Math.max(1, Math.round(last / 10));
+      const moves = {ArrowLeft: -1, ArrowRight: 1, ArrowDown: -1, ArrowUp: 1, PageDown: -tenth, PageUp: tenth, Home: -last, End: last};
+      if (!(event.key in moves) || last < 0) return;
+      event.preventDefault();
+      this.go(Math.max(0, Math.min(last, this.at + moves[event.key])));
+    });
     new ResizeObserver(() => this.draw()).observe(box);
   }
 
@@ -62,6 +69,7 @@ class Curves {
     const width = this.box.clientWidth, height = this.box.clientHeight, left = 52, right = 8, top = 16, bottom = 34;
     const svg = draw("svg", {role: "img", "aria-label": `Learning curve of ${term}`, viewBox: `0 0 ${width} ${height}`});
     this.box.replaceChildren(svg);
+    this.steps = [];
     const all = [...seeds.flat().filter((value) => value !== null), ...references.map(([, value]) => value)];
     if (!all.length) return;
     const ticks = nice(Math.min(...all), Math.max(...all), 5), marks = nice(0, steps.at(-1), Math.max(2, Math.floor(width / 160)));
@@ -93,14 +101,20 @@ class Curves {
       const range = values.length > 1 ? ` (${values.length} seeds: ${short.format(Math.min(...values))} to ${short.format(Math.max(...values))})` : "";
       this.readout.textContent = `${term} after ${whole.format(steps[i])} choices: ${mean[i] === null ? "none" : short.format(mean[i])}${range}`.replaceAll("-", "−");
     };
-    svg.addEventListener("pointermove", (event) => {
-      const step = ((event.clientX - svg.getBoundingClientRect().left - left) / (width - left - right)) * steps.at(-1);
-      const i = steps.reduce((best, s, j) => (Math.abs(s - step) < Math.abs(steps[best] - step) ? j : best), 0);
+    this.steps = steps;
+    this.go = (i) => {
+      this.at = i;
       hair.setAttribute("d", `M${x(steps[i])} ${top}V${height - bottom}`);
       hair.setAttribute("visibility", "visible");
       tell(i);
+    };
+    svg.addEventListener("pointermove", (event) => {
+      const step = ((event.clientX - svg.getBoundingClientRect().left - left) / (width - left - right)) * steps.at(-1);
+      const i = steps.reduce((best, s, j) => (Math.abs(s - step) < Math.abs(steps[best] - step) ? j : best), 0);
+      this.go(i);
     });
-    tell(steps.length - 1);
+    this.at = steps.length - 1;
+    tell(this.at);
   }
 }
 

@@ -10,7 +10,7 @@ class Marks {
     for (const player of players) this.listen(player);
     document.addEventListener("scroll", () => this.hide(), {passive: true});
     if (!this.choice) return;
-    this.largest = page.rules.map((_, rule) => Math.max(0, ...players.flatMap((p) => p.piece.inOrder.map((e) => Math.abs(e.marks.get(rule) ?? 0)))));
+    this.largest = page.rules.map((_, rule) => Math.max(0, ...players.flatMap(({piece}) => [...piece.all.map((e) => e.marks), piece.whole].map((m) => Math.abs(m.get(rule) ?? 0)))));
     this.fill();
     this.choice.addEventListener("change", () => this.colour());
     this.colour();
@@ -34,7 +34,7 @@ class Marks {
 
   colour() {
     const rule = this.choice.value;
-    const events = this.players.flatMap((player) => player.piece.inOrder.map((event) => [player, event, this.value(event, rule)]));
+    const events = this.players.flatMap((player) => player.piece.all.map((event) => [player, event, this.value(event, rule)]));
     const largest = Math.max(...events.map(([, , value]) => Math.abs(value)), 1e-9);
     document.body.classList.toggle("marking", rule !== NONE);
     let good = 0, bad = 0;
@@ -49,14 +49,22 @@ class Marks {
         else element.style.removeProperty("--strength");
       }
     }
-    const about = rule === ALL ? "The sum of all rules at each note, the deeper the more." : page.rules[rule]?.about;
-    const counts = rule === NONE ? "" : `Gives at ${good} notes and rests of these pieces, takes at ${bad}.`;
+    for (const {card, piece} of this.players) {
+      for (const [own, value] of piece.whole) {
+        const meant = rule === ALL || +rule === own;
+        card.querySelector(`.whole [data-rule="${own}"]`).classList.toggle("quiet", !meant);
+        good += meant && value > 0, bad += meant && value < 0;
+      }
+    }
+    const about = rule === ALL ? "The sum of all rules at each note and, below, each bar, the deeper the more." : page.rules[rule]?.about;
+    const counts = rule === NONE ? "" : `Gives in ${good} places of these pieces, takes in ${bad}.`;
     document.getElementById("about").textContent = [about, counts].filter(Boolean).join(" ");
   }
 
   listen(player) {
     const music = player.card.querySelector(".music");
     const at = (event) => {
+      if (event.target.dataset?.strip) return player.piece.strips[event.target.dataset.strip];
       if (event.target.dataset?.at && player.roll.contains(event.target)) {
         const [voice, step] = event.target.dataset.at.slice(1).split("s").map(Number);
         return player.piece.eventAt[voice][step];
@@ -83,7 +91,7 @@ class Marks {
   }
 
   key(player, event) {
-    const all = player.piece.inOrder;
+    const {all} = player.piece;
     const index = this.chosen?.player === player ? all.indexOf(this.chosen.event) : -1;
     if (event.key === "ArrowRight" || event.key === "ArrowLeft") {
       const next = all[Math.max(0, Math.min(all.length - 1, index + (event.key === "ArrowRight" ? 1 : -1)))];

@@ -19,6 +19,31 @@ class Piece {
         event.marks.set(+rule, (event.marks.get(+rule) ?? 0) + flat[i + 2]);
       }
     }
+    this.whole = new Map(); // rule -> what it says of the piece as such
+    for (const [rule, , , , value] of this.spans.filter((span) => span[5])) this.whole.set(rule, (this.whole.get(rule) ?? 0) + value);
+    this.strips = this.stripsOf(this.spans.filter((span) => !span[5]));
+    // For the arrow keys: bars follow their notes.
+    const place = (event) => (event.strip ? event.start + event.duration - 0.5 : event.start);
+    this.all = [...this.inOrder, ...this.strips].sort((a, b) => place(a) - place(b));
+  }
+
+  // Bars of which rules speak, each once, in lanes in which none lies over another.
+  stripsOf(spans) {
+    const found = new Map();
+    for (const [rule, , start, stop, value] of spans) {
+      const key = `${start} ${stop}`;
+      if (!found.has(key)) found.set(key, {strip: true, voice: 0, start, duration: stop - start, pitch: -1, velocity: 0, marks: new Map()});
+      const {marks} = found.get(key);
+      marks.set(rule, (marks.get(rule) ?? 0) + value);
+    }
+    const strips = [...found.values()].sort((a, b) => a.duration - b.duration || a.start - b.start), lanes = [];
+    const over = (a, b) => a.start < b.start + b.duration && b.start < a.start + a.duration;
+    for (const strip of strips) {
+      strip.lane = lanes.findIndex((lane) => !lane.some((other) => over(strip, other)));
+      if (strip.lane < 0) strip.lane = lanes.push([]) - 1;
+      lanes[strip.lane].push(strip);
+    }
+    return strips;
   }
 
   withSilences(notes, voice) {
@@ -68,6 +93,10 @@ class Piece {
   }
 
   describe(event) {
+    if (event.strip) {
+      const [first, last] = [event.start, event.start + event.duration - 1].map((step) => this.bars.findLast((bar) => bar[0] <= step)[2]);
+      return first === last ? `the whole bar ${first}` : `the whole bars ${first} to ${last}`;
+    }
     const quarters = +(event.duration / this.grid).toFixed(2);
     const length = `${quarters} quarter${quarters === 1 ? "" : "s"}`;
     const voice = this.events.length > 1 ? `, ${this.names[event.voice] || `voice ${event.voice + 1}`}` : "";

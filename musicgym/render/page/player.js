@@ -23,6 +23,16 @@ class Player {
       this.elements.get(event).push(element);
       if (this.staves.contains(element)) this.printed.push({step, event, element});
     }
+    const strips = card.querySelector(".strips");
+    piece.strips.forEach((strip, index) => {
+      const element = make("div", {className: "strip"});
+      element.dataset.strip = index;
+      const share = (steps) => `${(100 * steps) / piece.steps}%`;
+      Object.assign(element.style, {left: share(strip.start), width: share(strip.duration), top: `${0.5 * strip.lane}rem`});
+      strips.append(element);
+      this.elements.set(strip, [element]);
+    });
+    strips.style.height = `${0.5 * Math.max(0, ...piece.strips.map((strip) => strip.lane + 1))}rem`;
     this.button.addEventListener("click", () => (this.playing ? this.pause() : this.play()));
     this.stopButton.addEventListener("click", () => this.stop());
     card.querySelector(".wav").addEventListener("click", () => this.save());
@@ -108,7 +118,10 @@ class Player {
   tell() {
     const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
     this.time.textContent = `${clock(Math.min(this.piece.seconds(this.step), this.piece.length))} / ${clock(this.piece.length)}`;
+    if (this.told === this.playing) return; // this is called for every picture
+    this.told = this.playing;
     this.button.textContent = this.playing ? "❙❙ Pause" : "▶ Play";
+    this.button.setAttribute("aria-label", `${this.playing ? "Pause" : "Play"} ${this.piece.label}`);
   }
 
   show() {
