@@ -52,10 +52,10 @@ def melody() -> Score:
 
 @pytest.fixture(scope="session")
 def full_report(melody: Score) -> Any:
-    """A report of two seeds, two rules and three pieces, the last in three voices; names that are HTML."""
+    """A report of two seeds, two rules and three pieces, the second in three voices with spans; names that are HTML."""
     pytest.importorskip("verovio", reason="the report needs verovio: pip install 'musicgym[report]'")
     pytest.importorskip("jinja2", reason="the report needs jinja2: pip install 'musicgym[report]'")
-    from musicgym.render.report import Curve, Group, Piece, Report, Rule, Table
+    from musicgym.render.report import Curve, Group, Piece, Report, Rule, Span, Table
 
     rng = np.random.default_rng(0)
 
@@ -81,8 +81,11 @@ def full_report(melody: Score) -> Any:
         counts={"agent": "10 pieces", HOSTILE: "5 pieces"},
         references=(HOSTILE,),
     )
+    trio = dataclasses.replace(random_score(rng, 3, 40), title=HOSTILE, names=(HOSTILE, "<b>bass</b>", ""))
+    # Of a bar, of two, and of the whole piece.
+    spans = [Span(0, 0, 0, 16, -2.0), Span(1, 2, 0, 16, 0.5), Span(1, 0, 0, 32, 1.0), Span(1, 0, 0, 40, -0.25, whole=True)]
     groups = [
-        Group("Agent", "by seed", [piece("seed 0, piece 1", melody), piece(HOSTILE, random_score(rng, 3, 40))]),
+        Group("Agent", "by seed", [piece("seed 0, piece 1", melody), piece(HOSTILE, trio)._replace(spans=spans)]),
         Group(HOSTILE, HOSTILE, [Piece("nothing marked", melody)]),
     ]
     rules = [Rule("leap", "-1 for a leap."), Rule(HOSTILE, HOSTILE)]

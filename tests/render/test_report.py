@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from html.parser import HTMLParser
@@ -16,7 +17,7 @@ from musicgym.score import Score
 
 pytest.importorskip("verovio", reason="the report needs verovio: pip install 'musicgym[report]'")
 
-from musicgym.render.report import Group, Piece, Report, Rule, Table, html, marks_data, write_report
+from musicgym.render.report import Group, Piece, Report, Rule, Span, Table, html, marks_data, write_report
 
 VOID = {"meta", "link", "br", "img", "input", "hr", "wbr"}
 
@@ -81,6 +82,7 @@ def test_the_page_itself_forbids_requests_and_other_scripts(parsed: Page) -> Non
     assert policy.startswith("default-src 'none';")
     assert "script-src 'sha256-" in policy
     assert "unsafe-inline" not in policy.split("script-src")[1]
+    assert "base-uri 'none'; form-action 'none'" in policy
 
 
 def test_a_users_text_is_only_text(text: str, parsed: Page, hostile: str) -> None:
@@ -93,6 +95,47 @@ def test_a_users_text_is_only_text(text: str, parsed: Page, hostile: str) -> Non
     data = data_of(text)
     assert data["rules"][1] == {"name": hostile, "about": hostile}
     assert data["pieces"][1]["label"] == hostile
+
+
+def test_voices_names_and_titles_are_only_text_in_the_music(full_report: Report, text: str, parsed: Page, hostile: str) -> None:
+    assert full_report.groups[0].pieces[1].score.title == hostile
+    drawn = {"".join(texts) for tag, texts in parsed.texts.items() if tag in ("text", "tspan")}
+    assert any("<b>bass</b>" in words for words in drawn)  # Verovio prints the names of voices
+    assert "<b>bass" not in text
+    assert data_of(text)["pieces"][1]["names"] == [hostile, "<b>bass</b>", ""]
+    assert not [tag for tag, _ in parsed.elements if tag in ("img", "script")][2:]
+
+
+@pytest.mark.parametrize("name", ["\x00\x01\x1b", "\uffff", "]]><!--", "&lt;&#0;"])
+def test_names_that_xml_cannot_hold_have_a_report(name: str, melody: Score) -> None:
+    score = dataclasses.replace(melody, title=name, names=(name,))
+    page = Page(html(Report("t", "", groups=[Group("g", "", [Piece("p", score)])])))
+    assert not page.open
+
+
+def test_what_signs_and_pointing_say_is_there_as_text(parsed: Page, text: str, hostile: str) -> None:
+    assert not [tag for tag, attributes in parsed.elements if "title" in attributes]
+    said = [words for words in parsed.texts["span"] if words.startswith(": agent is ")]
+    assert said == [": agent is above this", ": agent is not told apart from this"]
+    table = text[text.index('<table class="terms">') : text.index("</table>")]
+    assert re.search(r"<details><summary>leap</summary><span class=\"what\">-1 for a leap\.</span></details>", table)
+
+
+def test_what_is_said_of_bars_and_of_the_whole_has_its_place(text: str, hostile: str) -> None:
+    piece = data_of(text)["pieces"][1]
+    assert piece["spans"] == [[0, 0, 0, 16, -2.0, 0], [1, 2, 0, 16, 0.5, 0], [1, 0, 0, 32, 1.0, 0], [1, 0, 0, 40, -0.25, 1]]
+    card = text.split("<article")[2]
+    (line,) = re.findall(r'<p class="whole">(.*?)</p>', card)
+    assert 'data-rule="1"' in line
+    assert line.endswith("<b>−0.25</b></span>")
+    assert '<p class="whole">' not in text.split("<article")[1]
+
+
+@pytest.mark.parametrize("span", [Span(2, 0, 0, 1, 1.0), Span(0, 1, 0, 1, 1.0), Span(0, 0, 3, 3, 1.0), Span(0, 0, 0, 33, 1.0)])
+def test_spans_that_do_not_fit_are_refused(span: Span, melody: Score) -> None:
+    group = Group("g", "", [Piece("p", melody, spans=[span])])
+    with pytest.raises(ValueError, match=r"'p' has Span.*\(rules, voices, steps\) = \(2, 1, 32\)"):
+        html(Report("t", "", rules=[Rule("r", ""), Rule("s", "")], groups=[group]))
 
 
 def test_ids_are_given_once_and_what_is_referred_to_is_there(parsed: Page) -> None:

@@ -91,6 +91,16 @@ def test_playing_sounds_and_moves_both_cursors(browser: Any, page: Path) -> None
     assert not browser.get_log("browser")
 
 
+def test_the_play_button_is_called_what_it_says(browser: Any, page: Path) -> None:
+    button = browser.find_element("css selector", "[data-piece='0'] .play")
+    assert (button.text, button.get_attribute("aria-label")) == ("▶ Play", "Play seed 0, piece 1")
+    click(browser, "[data-piece='0'] .play")
+    eventually(browser, "musicgym.players[0].step > 0")
+    assert (button.text, button.get_attribute("aria-label")) == ("❙❙ Pause", "Pause seed 0, piece 1")
+    click(browser, "[data-piece='0'] .stop")
+    assert (button.text, button.get_attribute("aria-label")) == ("▶ Play", "Play seed 0, piece 1")
+
+
 def test_pausing_keeps_the_place_and_another_piece_ends_this_one(browser: Any, page: Path) -> None:
     click(browser, "[data-piece='0'] .play")
     eventually(browser, "musicgym.players[0].step > 2")
@@ -187,6 +197,57 @@ def test_the_keyboard_goes_from_note_to_note_and_plays(browser: Any, page: Path)
     eventually(browser, "!musicgym.players[0].playing")
     ActionChains(browser).send_keys(Keys.ESCAPE).perform()
     assert browser.execute_script("return [musicgym.players[0].step, document.getElementById('tip').hidden]") == [0, True]
+
+
+def test_bars_have_strips_below_the_roll_and_the_whole_piece_a_line(browser: Any, page: Path) -> None:
+    from selenium.webdriver import ActionChains, Keys
+    from selenium.webdriver.support.ui import Select
+
+    choice = Select(browser.find_element("id", "rule"))
+    strips = "[...document.querySelectorAll(\"[data-piece='1'] .strip\")]"
+    assert len(browser.find_elements("css selector", ".strip")) == 2  # a bar, of which two rules speak, and two bars
+    try:
+        choice.select_by_value("0")
+        assert browser.execute_script(f"return {strips}.map(e => e.className)") == ["strip marked bad-mark", "strip"]
+        assert browser.execute_script("return document.querySelector('.whole span').className") == "bad-mark quiet"
+        choice.select_by_value("1")
+        assert browser.execute_script(f"return {strips}.map(e => e.className)") == ["strip marked good-mark"] * 2
+        assert browser.execute_script("return document.querySelector('.whole span').className") == "bad-mark"
+    finally:
+        choice.select_by_value("all")
+    widths = browser.execute_script(
+        f"const all = document.querySelector(\"[data-piece='1'] .roll\").getBoundingClientRect().width;"
+        f"return {strips}.map(e => e.getBoundingClientRect().width / all)"
+    )
+    assert widths == pytest.approx([0.4, 0.8], abs=0.01)
+    point(browser, "[data-piece='1'] .strip")
+    tip = eventually(browser, "!document.getElementById('tip').hidden && document.getElementById('tip').innerText")
+    assert "the whole bars 0 to 1" in tip
+    assert "−2" in tip
+    # The arrow keys come to a bar after its notes.
+    script = """
+        const [music, p] = [arguments[0], musicgym.players[1]];
+        music.focus(); musicgym.marks.choose(p, p.piece.all[p.piece.all.indexOf(p.piece.strips[0]) - 1]);
+    """
+    browser.execute_script(script, seen(browser, "[data-piece='1'] .music"))
+    ActionChains(browser).send_keys(Keys.ARROW_RIGHT).perform()
+    assert "the whole bars 0 to 1" in browser.execute_script("return document.getElementById('said').textContent")
+    assert browser.execute_script("return musicgym.players[1].piece.inOrder.some(e => e.strip)") is False
+
+
+def test_arrow_keys_go_along_the_curve(browser: Any, page: Path) -> None:
+    from selenium.webdriver import ActionChains, Keys
+
+    chart = seen(browser, "#chart")
+    browser.execute_script("arguments[0].focus()", chart)
+    told = browser.find_element("id", "readout")
+    ActionChains(browser).send_keys(Keys.HOME).perform()
+    assert "after 300 choices" in told.text
+    ActionChains(browser).send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_LEFT).perform()
+    assert "after 600 choices" in told.text
+    assert browser.execute_script("return document.querySelector('#chart .hair').getAttribute('visibility')") == "visible"
+    ActionChains(browser).send_keys(Keys.END, Keys.ARROW_RIGHT).perform()
+    assert "after 30,000 choices" in told.text
 
 
 def test_choosing_a_term_draws_its_curve(browser: Any, page: Path) -> None:
