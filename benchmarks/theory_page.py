@@ -221,11 +221,12 @@ def _weightless(real: Tunes, aucs: Mapping[str, Mapping[str, Figure]]) -> list[s
         "## The rules of weight 0",
         _said(
             f"""
-            A rule *tells nothing* if on validation families every interval of its AUC holds 0.5. It *adds nothing* if it tells
-            something alone, but beside the other rules the fit leaves it at 0, the least it may be: it is redundant, or too rare
-            or too weak to count. How redundant it is says R², of its totals on those of all rules that weigh something; the one
-            most like it stands with their correlation. Both are over real tunes and the nearest kinds of spoiled ones
-            ({nearest}). Rules of weight 0 can still be used by name.
+            A rule *tells nothing* if on validation families it tells tunes from none of what comes near to them (`telling` in
+            [fit_theory](../benchmarks/fit_theory.py)): no interval of its AUC, widened for so many looks, lies above 0.5. It
+            *adds nothing* if it tells something alone, but beside the other rules the fit leaves it at 0, the least it may be:
+            it is redundant, or too rare or too weak to count. How redundant it is says R², of its totals on those of all rules
+            that weigh something; the one most like it stands with their correlation. Both are over real tunes and the nearest
+            kinds of spoiled ones ({nearest}). Rules of weight 0 can still be used by name.
             """
         ),
         _table(["rule", "why", "tells at best", "at best of the nearest kinds", "most like", "R²"], rows),

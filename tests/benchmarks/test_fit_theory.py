@@ -134,7 +134,7 @@ def test_an_auc_tells_by_its_interval_and_the_right_way_round(monkeypatch: pytes
     assert telling() == {"always": tells}
 
 
-def test_rules_are_not_asked_what_they_tell_of_scripted_play(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rules_are_not_asked_what_they_tell_of_far_fetched_play(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
     def found(reward: Rules, real: Tunes, name: str, *, seed: int) -> Discrimination:
@@ -144,7 +144,8 @@ def test_rules_are_not_asked_what_they_tell_of_scripted_play(monkeypatch: pytest
     monkeypatch.setattr(fit_theory, "discrimination", found)
     monkeypatch.setattr(fit_theory, "plain", always)
     telling()
-    assert sorted(asked) == sorted(["permuted notes", "20 % wrong notes", "one wrong note", *NEAR_MUSIC])
+    assert {"permuted notes", "20 % wrong notes", "one wrong note", *NEAR_MUSIC} <= set(asked)
+    assert not {"one note", "repeated quarters", "silence", "hold", "trill", "random walk", "uniform random"} & set(asked)
 
 
 @pytest.mark.slow

@@ -26,8 +26,8 @@ METERS = ((4, 4), (2, 4), (3, 4), (6, 8), (9, 8), (5, 4), (7, 8), (2, 2), (3, 8)
 
 @pytest.fixture(scope="module")
 def real():
-    """Eight bars each of tunes that no weight was fitted to, in 2/4, 3/4, 4/4, 2/2, 6/8 and 9/8."""
-    return tunes("test", limit=150).excerpts
+    """Eight bars each of tunes of the validation split, in 2/4, 3/4, 4/4, 2/2, 6/8 and 9/8."""
+    return tunes("valid", limit=150).excerpts
 
 
 def random_melody(draws: np.random.Generator, meters: list[tuple[int, int]], grid: int, pickup: int = 0, cut: int = 0) -> Score:

@@ -28,7 +28,7 @@ LOW, HIGH = 36, 100
 @functools.cache
 def real() -> Excerpts:
     """Three bars each of some real tunes in 4/4, in 48 steps."""
-    return tunes("test", 3, meters=((4, 4),), limit=40).excerpts
+    return tunes("valid", 3, meters=((4, 4),), limit=40).excerpts
 
 
 def code(pitch: int, onset: bool) -> int:

@@ -17,8 +17,8 @@ OUTSIDE = {"key_profile": "where notes sound it is hardly ever 0", "long_note": 
 
 @pytest.fixture(scope="module")
 def measured() -> dict[str, tuple[float, ...]]:
-    """For each rule its rates in held-out tunes, in random play step by step, and in random play note by note."""
-    real = tunes("test").excerpts
+    """For each rule its rates in tunes of the validation split, in random play step by step, and in random play note by note."""
+    real = tunes("valid").excerpts
     found = firing({"tunes": real, "steps": uniform_random(real, np.random.default_rng(0)), "notes": random_notes(200)})
     return {term: tuple(found[kind][term].share for kind in found) for term in melody_rules()}
 
