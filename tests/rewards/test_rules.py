@@ -306,7 +306,7 @@ def test_a_range_for_a_parameter_that_the_rule_lacks_is_refused() -> None:
 
 
 def test_a_default_outside_its_own_range_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"height=2: expected 0\.\.1"):
+    with pytest.raises(ValueError, match=r"height=2: expected a whole number, 0\.\.1"):
 
         @rule(within={"height": (0, 1)})
         def user_default_too_high(piece, voice, step, *, height=2.0):
