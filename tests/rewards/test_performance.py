@@ -205,11 +205,11 @@ def test_the_set_has_a_name_and_its_rules_take_only_parameters_that_make_sense()
     assert {"performance", *TERMS} <= set(names())
     assert parse("performance - 0.5*performance.smooth_velocity").terms[:4] == TERMS
     for expression, message in {
-        "metrical_accent(full=0)": "full=0: expected 1..127",
+        "metrical_accent(full=0)": "full=0: expected a whole number, 1..127",
         "phrase_arch(turn=1)": "turn=1: expected 0.1..0.9",
-        "phrase_arch(bars=0)": "bars=0: expected 1..64",
-        "high_loud(width=-3)": "width=-3: expected 1..127",
-        "smooth_velocity(most=127)": "most=127: expected 0..126",
+        "phrase_arch(bars=0)": "bars=0: expected a whole number, 1..64",
+        "high_loud(width=-3)": "width=-3: expected a whole number, 1..127",
+        "smooth_velocity(most=127)": "most=127: expected a whole number, 0..126",
     }.items():
         with pytest.raises(ValueError, match=message):
             parse(expression)
