@@ -38,8 +38,8 @@ class HeldOut(NamedTuple):
     left_out: int  # windows with pitches or lengths that the task's choice doesn't have
 
 
-def real_tunes(task: Task, reward: Reward) -> RealTunes:
-    """Excerpts of the held-out tunes (test split) as long as the task's pieces, judged by a reward.
+def real_tunes(task: Task, reward: Reward, split: str = "test") -> RealTunes:
+    """Excerpts of the tunes of one split, held out unless said, as long as the task's pieces, judged by a reward.
 
     Windows of one melody family make one group. The collections say nothing of loudness (all their notes are equally loud): where
     the task chooses velocities, terms that hear them are nan, and the note names them.
@@ -47,13 +47,14 @@ def real_tunes(task: Task, reward: Reward) -> RealTunes:
     Args:
         task: one voice on an empty page; for others there is no sample, and the note says so.
         reward: the judge.
+        split: "test"; where something is tuned "valid".
     """
     if task.voices != 1 or task.source or task.length is None or isinstance(task.choice, ChordChoice):
         return RealTunes(None, {}, "no real tunes: they are for tasks of one voice that begin with an empty page")
     assert task.meter is not None
     tonic, mode = key_name(*parse_key(task.keys[0])).split()
-    kind = f"in {task.meter[0]}/{task.meter[1]} from the test split, in {mode}, moved to {tonic}"
-    found = held_out(task)
+    kind = f"in {task.meter[0]}/{task.meter[1]} from the {split} split, in {mode}, moved to {tonic}"
+    found = held_out(task, split)
     without = f"; {found.left_out} left out, with pitches or lengths that can't be chosen" if found.left_out else ""
     if not found.counts:
         return RealTunes(None, {}, f"no real tunes: none {kind}, fits{without}")

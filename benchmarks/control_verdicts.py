@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import percentileofscore
 
 from musicgym.agents.comparison import BOOTSTRAP_SEED, COMPARABLE, Comparison, Figure, Sample, bootstrap, compare
 from musicgym.agents.held_out import held_out, real_tunes
@@ -15,7 +16,7 @@ from musicgym.benchmarks.panel import DISTANCES, Panel
 from musicgym.pieces import Excerpts
 
 PIECES = 1000  # judged for each agent and for random play
-JUDGING_SEED = 20_000
+CONTROL_JUDGING_SEED = 20_000  # judging begins here: apart from the pieces that `musicgym train` judges its agents by
 RANDOM, REAL = "random, masked", "real tunes"
 
 
@@ -46,7 +47,8 @@ EXPECTED = (
 )
 # A constant reward teaches nothing: it may move the total by at most this share of what training gains over random play.
 CONSTANT_SHARE = 0.1
-# A reward that knows music: its agent's mean total lies at or above this percentile of real tunes ...
+# A reward that knows music: its agent's mean total, by the lower end of its interval over seeds, lies at or above this percentile
+# of real tunes ...
 REAL_PERCENTILE = 25
 # ... hardly a piece of an agent's is the copy of another ...
 DISTINCT_SHARE = 0.95
@@ -54,6 +56,9 @@ DISTINCT_SHARE = 0.95
 # and other values are nearer to what real tunes have.
 NEARER_BY_DISTANCE = DISTANCES
 NEARER_BY_VALUE = ("log_likelihood",)
+# Where velocities are chosen, strong beats are louder than weak ones (the whole interval of the correlation is above 0), and the
+# velocities of a piece have a standard deviation above this (the whole interval, too).
+LEAST_SPREAD = 1.0
 # RL Tuner's reward as its code pays it doesn't know music: real tunes lose by it, and its agent is above them.
 EXPECTED_OF_RL_TUNER = (*EXPECTED, Expected("trained", "above", REAL))
 
@@ -67,8 +72,11 @@ class Samples(NamedTuple):
     note: str  # on the real tunes
 
 
-def samples_of(found: list[Judgement], base: Settings) -> Samples:
-    """Arms as they come, random play and real tunes, all judged by the reward of `base`."""
+def samples_of(found: list[Judgement], base: Settings, split: str = "test") -> Samples:
+    """Arms as they come, random play and the real tunes of a split, all judged by the reward of `base`.
+
+    Figures are of the test split; where settings are chosen by them the split is "valid".
+    """
     task, reward = task_of(base), reward_of(base)
     by_source: dict[str, Sample] = {}
     music: dict[str, Excerpts] = {}
@@ -77,9 +85,9 @@ def samples_of(found: list[Judgement], base: Settings) -> Samples:
         groups = np.concatenate([np.full(len(j.totals), j.seed) for j in mine])
         by_source[arm] = Sample(np.concatenate([j.totals for j in mine]), groups)
         music[arm] = Excerpts(*(np.concatenate(arrays) for arrays in zip(*(j.music for j in mine), strict=True)))
-    drawn = play(task, PIECES, randomly(masked=True), reward=reward, seed=JUDGING_SEED)
+    drawn = play(task, PIECES, randomly(masked=True), reward=reward, seed=CONTROL_JUDGING_SEED)
     by_source[RANDOM], music[RANDOM] = Sample(drawn.totals, np.arange(PIECES)), drawn.music
-    tunes = real_tunes(task, reward)
+    tunes = real_tunes(task, reward, split)
     if tunes.sample is not None and tunes.excerpts is not None:
         by_source[REAL], music[REAL] = tunes.sample, tunes.excerpts
     return Samples(drawn.terms, by_source, music, tunes.note)
@@ -91,16 +99,17 @@ def compared_with(source: str, samples: Samples) -> Comparison:
     return compare(samples.terms, source, ordered)
 
 
-def panel_of(samples: Samples, base: Settings) -> dict[str, dict[str, Figure]]:
+def panel_of(samples: Samples, base: Settings, split: str = "test") -> dict[str, dict[str, Figure]]:
     """Source -> measure of the panel -> figure; nothing for tasks that have no real tunes.
 
-    The measures know the training and validation splits, in the task's metre, mode and range; "real tunes" are of the test split.
-    Of all agents of an arm together as many pieces are measured as of random play: distances fall with the number of pieces.
+    The measures know the training and validation splits, in the task's metre, mode and range; where the "real tunes" are of the
+    validation split, the training split alone. Of all agents of an arm together as many pieces are measured as of random play:
+    distances fall with the number of pieces.
     """
     if REAL not in samples.music:
         return {}
     task = task_of(base)
-    panel = Panel.fit(held_out(task, "train").excerpts, held_out(task, "valid").excerpts)
+    panel = Panel.fit(held_out(task, "train").excerpts, held_out(task, "valid" if split == "test" else "train").excerpts)
     taken: dict[str, Excerpts] = {}
     groups: dict[str, np.ndarray] = {}
     for source, music in samples.music.items():
@@ -110,24 +119,45 @@ def panel_of(samples: Samples, base: Settings) -> dict[str, dict[str, Figure]]:
         if source not in (RANDOM, REAL):
             rows = np.concatenate([np.flatnonzero(group == seed)[: PIECES // len(several)] for seed in several])
         taken[source], groups[source] = music.take(rows), group[rows]
-    found = panel.compare(taken, groups)
-    if not loudness.varies(samples.music[RANDOM]):
-        return found
-    nothing = Figure(float("nan"), float("nan"), float("nan"))
-    for source, pieces in taken.items():
-        found[source].update(dict.fromkeys(loudness.MEASURES, nothing))
-        if source != REAL:  # the corpora have no velocities
-            columns = loudness.by_piece(pieces)
-            low, high = np.percentile(
-                bootstrap(columns, groups[source], np.random.default_rng(BOOTSTRAP_SEED)), [2.5, 97.5], axis=0
-            )
-            figures = zip(columns.mean(axis=0).tolist(), low.tolist(), high.tolist(), strict=True)
-            found[source].update({name: Figure(*figure) for name, figure in zip(loudness.MEASURES, figures, strict=True)})
+    return panel.compare(taken, groups)
+
+
+def loudness_of(samples: Samples) -> dict[str, dict[str, Figure]]:
+    """Source -> measure of `loudness` -> figure; nothing for several voices or where all have one velocity.
+
+    The corpora have no velocities: nothing is said of real tunes.
+    """
+    if samples.music[RANDOM].pitch.shape[1] > 1 or not loudness.varies(samples.music[RANDOM]):
+        return {}
+    found = {}
+    for source, pieces in samples.music.items():
+        if source == REAL:
+            continue
+        columns = loudness.by_piece(pieces)
+        resampled = bootstrap(columns, samples.by_source[source].groups, np.random.default_rng(BOOTSTRAP_SEED))
+        ends = np.percentile(resampled, [2.5, 97.5], axis=0)
+        figures = zip(columns.mean(axis=0).tolist(), *ends.tolist(), strict=True)
+        found[source] = {name: Figure(*figure) for name, figure in zip(loudness.MEASURES, figures, strict=True)}
     return found
 
 
-def verdicts(found: list[Judgement], base: Settings, samples: Samples, panel: dict[str, dict[str, Figure]]) -> dict[str, bool]:
-    """Each expectation and whether it is met."""
+def standing_of(samples: Samples) -> str:
+    """Where the trained agent's mean stands among real tunes, by the terms by which both are judged; "" without real tunes."""
+    if REAL not in samples.by_source:
+        return ""
+    mean = _total(samples, "trained").mean
+    percentile = percentileofscore(_tunes(samples), mean, kind="mean")
+    return f"the trained agent's mean, {mean:.1f}, stands at percentile {percentile:.0f} of {REAL}"
+
+
+def verdicts(
+    found: list[Judgement],
+    base: Settings,
+    samples: Samples,
+    panel: dict[str, dict[str, Figure]],
+    loud: dict[str, dict[str, Figure]],
+) -> dict[str, bool]:
+    """Each expectation and whether it is met, by what `panel_of` and `loudness_of` found of the samples."""
     of_rl_tuner = reward_of(base).name == "rl_tuner"
     met = {}
     for source, relation, other in EXPECTED_OF_RL_TUNER if of_rl_tuner else EXPECTED:
@@ -142,17 +172,30 @@ def verdicts(found: list[Judgement], base: Settings, samples: Samples, panel: di
     fewest = min(j.distinct / len(j.totals) for j in found if j.arm == "trained")
     met[f"distinct pieces of every trained agent {DISTINCT_SHARE:.0%} or more"] = fewest >= DISTINCT_SHARE
     if REAL in samples.by_source:
-        tunes = samples.by_source[REAL].totals
-        quartile = np.percentile(tunes[:, ~np.isnan(tunes).any(axis=0)].sum(axis=1), REAL_PERCENTILE)
-        met[f"trained at or above percentile {REAL_PERCENTILE} of {REAL}"] = trained >= float(quartile)
+        quartile = float(np.percentile(_tunes(samples), REAL_PERCENTILE))
+        met[f"trained at or above percentile {REAL_PERCENTILE} of {REAL}"] = _total(samples, "trained").low >= quartile
         for measure in (*NEARER_BY_DISTANCE, *NEARER_BY_VALUE):
             target = 0.0 if measure in NEARER_BY_DISTANCE else panel[REAL][measure].mean
             met[f"trained nearer to real music than {RANDOM} by {measure}"] = (
                 _gap(panel["trained"][measure], target)[1] < _gap(panel[RANDOM][measure], target)[0]
             )
-        if "loud_beats" in panel["trained"]:
-            met["trained louder on strong beats than on weak ones"] = panel["trained"]["loud_beats"].low > 0
+    if loud:
+        met["trained louder on strong beats than on weak ones"] = loud["trained"]["loud_beats"].low > 0
+        spread = loud["trained"]["loud_spread"]
+        met[f"trained not constant in loudness: spread above {LEAST_SPREAD:g}"] = spread.low > LEAST_SPREAD
     return met
+
+
+def _tunes(samples: Samples) -> np.ndarray:
+    """float64 (tunes,): real tunes' totals of the terms by which they can be judged."""
+    totals = samples.by_source[REAL].totals
+    return np.asarray(totals[:, ~np.isnan(totals).any(axis=0)].sum(axis=1))
+
+
+def _total(samples: Samples, source: str) -> Figure:
+    """A source's mean of the same terms, with its interval."""
+    compared = compared_with(source, samples)
+    return compared.means[source][_comparable(compared)]
 
 
 def _comparable(compared: Comparison) -> int:

@@ -32,12 +32,27 @@ from musicgym.agents.runs import write_json
 from musicgym.agents.seeds import jobs_for
 from musicgym.agents.settings import Settings, reward_of, task_id, task_of
 from musicgym.agents.table import markdown
-from musicgym.benchmarks.control_verdicts import JUDGING_SEED, PIECES, Judgement, compared_with, panel_of, samples_of, verdicts
+from musicgym.benchmarks import loudness
+from musicgym.benchmarks.control_verdicts import (
+    CONTROL_JUDGING_SEED,
+    PIECES,
+    Judgement,
+    compared_with,
+    loudness_of,
+    panel_of,
+    samples_of,
+    standing_of,
+    verdicts,
+)
 from musicgym.registration import imported, parted, registered
 
 CONTROL_SEEDS = (0, 1, 2, 3, 4)
 TUNING_SEEDS = (1001, 1002, 1003)  # defaults are chosen on seeds that no reported figure uses
 WINDOWS = (8, 16, 32)
+# Of which split the real tunes are: what is tuned by them must not be judged by them.
+SPLITS = {"controls": "test", "windows": "valid", "settings": "valid"}
+PANEL = "Measures that no rule uses:"
+LOUDNESS = f"Is velocity used as it is paid? All but {list(loudness.MEASURES)[-1]}, which no rule measures:"
 
 
 def control_arms(base: Settings) -> dict[str, Settings]:
@@ -77,7 +92,7 @@ def train_and_judge(arm: str, settings: Settings, judge_by: Settings) -> Judgeme
     began = time.perf_counter()
     model = train(settings)
     seconds = time.perf_counter() - began
-    judged = judge(model, settings, PIECES, masked=True, reward=reward_of(judge_by), seed=JUDGING_SEED + settings.seed)
+    judged = judge(model, settings, PIECES, masked=True, reward=reward_of(judge_by), seed=CONTROL_JUDGING_SEED + settings.seed)
     return Judgement(arm, settings.seed, seconds, judged.totals, judged.distinct, judged.music)
 
 
@@ -108,10 +123,10 @@ def _import(modules: tuple[str, ...]) -> None:
         import_module(module)
 
 
-def panel_table(panel: dict[str, dict[str, Figure]]) -> str:
-    """The measures that no rule uses, by source, as Markdown."""
+def figure_table(title: str, panel: dict[str, dict[str, Figure]]) -> str:
+    """Measures by source, as Markdown under a title."""
     measures = list(next(iter(panel.values())))
-    lines = ["| measure | " + " | ".join(panel) + " |", "| --- |" + " ---: |" * len(panel)]
+    lines = [title, "", "| measure | " + " | ".join(panel) + " |", "| --- |" + " ---: |" * len(panel)]
     for measure in measures:
         found = (figures[measure] for figures in panel.values())
         cells = ("none" if isnan(f.mean) else f"{f.mean:.3f} [{f.low:.3f}, {f.high:.3f}]" for f in found)
@@ -138,18 +153,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     began = time.perf_counter()
     modules = [module for name in (asked.task, asked.reward) if name and (module := parted(name)[0])]
     found = run(arms, seeds, asked.jobs, base, modules)
-    samples = samples_of(found, base)
+    split = SPLITS[asked.experiment]
+    samples = samples_of(found, base, split)
     compared = compared_with(next(iter(arms)), samples)
-    panel = panel_of(samples, base)
-    met = verdicts(found, base, samples, panel) if asked.experiment == "controls" else {}
+    panel, loud = panel_of(samples, base, split), loudness_of(samples)
+    controls = asked.experiment == "controls"
+    met = verdicts(found, base, samples, panel, loud) if controls else {}
+    standing = standing_of(samples) if controls else ""
     reward = reward_of(base)
     notes = [
         f"{base.task}, {reward.name} ({reward.fingerprint}); seeds {', '.join(map(str, seeds))}; {base.total_steps:,} steps",
         "intervals: bootstrap over seeds",
         samples.note,
+        *([standing] if standing else []),
         *(f"{'met' if value else 'MISSED'}: {name}" for name, value in met.items()),
     ]
-    text = markdown(compared, notes) + ("\n" + panel_table(panel) if panel else "")
+    tables = [figure_table(title, figures) for title, figures in ((PANEL, panel), (LOUDNESS, loud)) if figures]
+    text = "\n".join([markdown(compared, notes), *tables])
     result: dict[str, Any] = {
         "experiment": asked.experiment,
         "settings": {arm: settings.to_dict() for arm, settings in arms.items()},
@@ -162,6 +182,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "training_seconds": {arm: {j.seed: j.seconds for j in found if j.arm == arm} for arm in arms},
         "means": {name: dict(zip(compared.rows, map(_finite, figures))) for name, figures in compared.means.items()},
         "panel": {name: {measure: _finite(f) for measure, f in measures.items()} for name, measures in panel.items()},
+        "loudness": {name: {measure: _finite(f) for measure, f in measures.items()} for name, measures in loud.items()},
         "notes": notes,
     }
     write_json(asked.out / f"{asked.experiment}.json", result)

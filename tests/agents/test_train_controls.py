@@ -10,8 +10,21 @@ from musicgym.agents.comparison import Figure, Sample
 from musicgym.agents.players import play, randomly
 from musicgym.agents.settings import Settings
 from musicgym.benchmarks import train_controls
-from musicgym.benchmarks.control_verdicts import PIECES, RANDOM, REAL, Judgement, Samples, panel_of, samples_of, verdicts
+from musicgym.benchmarks.control_verdicts import (
+    PIECES,
+    RANDOM,
+    REAL,
+    Judgement,
+    Samples,
+    loudness_of,
+    panel_of,
+    samples_of,
+    standing_of,
+    verdicts,
+)
 from musicgym.benchmarks.train_controls import CONTROL_SEEDS, TUNING_SEEDS, control_arms, setting_arms
+from musicgym.pieces import Excerpts
+from musicgym.score import Score
 
 PLAIN = Settings(reward="rl_tuner")
 FIXED = Settings(reward="rl_tuner(form='fixed')")
@@ -74,7 +87,7 @@ def judgements(music, distinct=PIECES, **means):
 )
 def test_each_expectation_of_rl_tuners_reward_can_be_missed(music, means, missed):
     found = judgements(music, **means)
-    met = verdicts(found, PLAIN, samples_of(found, PLAIN), {})
+    met = verdicts(found, PLAIN, samples_of(found, PLAIN), {}, {})
     assert len(met) == 6
     assert misses_of(met) == missed or [any(n.startswith(m) for m in missed) for n in misses_of(met)] == [True] * len(missed)
 
@@ -107,7 +120,7 @@ GOOD = {"trained": 60, "constant": -18, "negated": -200, "blind": 20, RANDOM: -1
     ("means", "distinct", "panel", "missed"),
     [
         ({}, PIECES, {}, []),
-        ({"trained": 22}, PIECES, {}, ["trained at or above percentile 25"]),
+        ({"trained": 24.9}, PIECES, {}, ["trained at or above percentile 25"]),
         ({}, 900, {}, ["distinct pieces"]),
         ({}, PIECES, {"interval": Figure(0.35, 0.2, 0.45)}, ["trained nearer to real music than random, masked by interval"]),
         ({}, PIECES, {"log_likelihood": Figure(0.0, -0.1, 1.1)}, ["trained nearer to real music than random, masked by log"]),
@@ -117,11 +130,82 @@ GOOD = {"trained": 60, "constant": -18, "negated": -200, "blind": 20, RANDOM: -1
 )
 def test_each_expectation_of_a_reward_that_knows_music_can_be_missed(music, means, distinct, panel, missed):
     found, samples = of_music({**GOOD, **means}, distinct, music)
-    met = verdicts(found, FIXED, samples, {**PANEL, "trained": {**PANEL["trained"], **panel}})
+    met = verdicts(found, FIXED, samples, {**PANEL, "trained": {**PANEL["trained"], **panel}}, {})
     assert len(met) == 12
     misses = misses_of(met)
     assert len(misses) == len(missed), misses
     assert all(name.startswith(start) for name, start in zip(misses, missed))
+
+
+def with_trained(music, by_seed):
+    """Judgements and samples as `GOOD` has them, but for the trained agents' means, seed by seed."""
+    found, samples = of_music(GOOD, PIECES, music)
+    for seed, mean in enumerate(by_seed):
+        samples.by_source["trained"].totals[seed * PIECES : (seed + 1) * PIECES, :8] = mean / 8
+    return found, samples
+
+
+@pytest.mark.parametrize(("by_seed", "met"), [([30] * 5, True), ([10, 20, 30, 40, 50], False), ([26, 27, 28, 90, 90], True)])
+def test_seeds_that_differ_must_stand_among_real_tunes_with_their_whole_interval(music, by_seed, met):
+    found, samples = with_trained(music, by_seed)
+    assert verdicts(found, FIXED, samples, PANEL, {})["trained at or above percentile 25 of real tunes"] is met
+
+
+def test_the_notes_tell_where_the_mean_stands_among_real_tunes(music):
+    _, samples = with_trained(music, [20, 30, 40, 50, 60.5])
+    assert standing_of(samples) == "the trained agent's mean, 40.1, stands at percentile 41 of real tunes"
+    without = {name: sample for name, sample in samples.by_source.items() if name != REAL}
+    assert standing_of(samples._replace(by_source=without)) == ""
+
+
+def played_at(velocities):
+    """Eight quarters in 4/4 with these velocities, twice."""
+    made = [Score.from_notes([[(4 * i, 4, 60 + i, v) for i, v in enumerate(velocities)]]) for _ in range(2)]
+    return Excerpts.from_scores(made)
+
+
+LOUDER, CHANGING = "trained louder on strong beats than on weak ones", "trained not constant in loudness: spread above 1"
+
+
+@pytest.mark.parametrize(
+    ("velocities", "missed"),
+    [
+        ([100, 50, 80, 50] * 2, []),
+        ([50, 90, 60, 90] * 2, [LOUDER]),
+        ([81, 80, 80, 80] * 2, [CHANGING]),
+        ([80] * 8, [LOUDER, CHANGING]),
+    ],
+)
+def test_loudness_is_judged_beside_random_play_and_not_of_real_tunes(music, velocities, missed):
+    found, samples = of_music(GOOD, PIECES, music)
+    two = Sample(np.zeros((2, 9)), np.arange(2))
+    pieces = {"trained": played_at(velocities), RANDOM: played_at([60, 61] * 4), REAL: played_at([80] * 8)}
+    loud = loudness_of(Samples(samples.terms, dict.fromkeys(pieces, two), pieces, ""))
+    assert set(loud) == {"trained", RANDOM}
+    assert misses_of(verdicts(found, FIXED, samples, PANEL, loud)) == missed
+    level = {**pieces, RANDOM: played_at([80] * 8)}
+    assert loudness_of(Samples(samples.terms, dict.fromkeys(pieces, two), level, "")) == {}
+
+
+@pytest.mark.parametrize(("experiment", "split"), [("controls", "test"), ("settings", "valid"), ("windows", "valid")])
+def test_what_is_tuned_is_compared_with_the_validation_split_and_figures_with_the_test_split(
+    experiment, split, tmp_path, monkeypatch, capsys
+):
+    drawn = play("musicgym/Melody-v0", 50, randomly(masked=True), seed=1, reward="theory")
+
+    def run(arms, seeds, jobs, judge_by, modules):
+        return [Judgement(a, seed, 1.0, drawn.totals, drawn.distinct, drawn.music) for a in arms for seed in seeds]
+
+    monkeypatch.setattr(train_controls, "run", run)
+    words = ["--seeds", "1", "2", "--out", str(tmp_path), "--option", "length=32"]
+    assert train_controls.main([experiment, *words]) == (1 if experiment == "controls" else 0)
+    found = json.loads((tmp_path / f"{experiment}.json").read_text())
+    assert any(f"from the {split} split" in note for note in found["notes"])
+    assert any("stands at percentile" in note for note in found["notes"]) == (experiment == "controls")
+    assert found["panel"][REAL]["interval"][0] > 0  # real tunes are compared with others than themselves
+    assert found["loudness"] == {}
+    assert (tmp_path / f"{experiment}.md").read_text().count("Measures that no rule uses:") == 1
+    capsys.readouterr()
 
 
 @pytest.mark.slow
