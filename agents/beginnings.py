@@ -90,6 +90,9 @@ def begin_with(word: str, task: Task, *, keep: int | None = None, key: str | Non
     _check_bars(found.name, prefix, task, bar)
     if any(change.kind == "quantised" for change in score.changes):
         notes.append(f"notes were moved to the agent's grid of {task.steps_per_quarter} steps a quarter")
+    if lost := sum(change.notes for change in score.changes if change.step < stop and change.voice < task.voices):
+        where = "in the beginning" if all(change.step >= 0 for change in score.changes if change.notes) else "in the file"
+        notes.append(f"{lost} notes {where} were left out: the highest of a chord was kept, and no grace notes")
     file_key = key_name(int(score.tonic[0]), int(score.mode[0]))
     who = f"{found.name!r} names no key and sounds like" if found.key_from == "the notes" else f"{found.name!r} is in"
     learned = learned_key(task.keys, file_key, who)

@@ -41,6 +41,7 @@ class Change(NamedTuple):
     voice: int  # -1 where no single voice is meant
     step: int  # -1 where no single step is meant
     detail: str
+    notes: int = 0  # how many written notes are no longer there
 
 
 class Note(NamedTuple):

@@ -88,7 +88,9 @@ def judge(
         try:
             if piece.score is None:
                 raise ValueError(piece.reason)
-            record, lines = _shown(piece, piece.score, made, wish)
+            record, lines = _shown(piece, piece.score, made, wish, voices.value)
+        except UsageError:
+            raise
         except ValueError as error:
             reason = str(error) if piece.name in str(error) else f"{piece.name!r}: {error}"
             failures.append({"file": piece.name, "reason": reason})
@@ -121,8 +123,8 @@ def _opened(files: list[str], grid: int, voices: str, key: str | None) -> Iterat
         yield from scores(place, steps_per_quarter=grid, voices=voices, key=key)
 
 
-def _shown(piece: Opened, score: Score, made: Reward, wish: Wish) -> tuple[dict[str, Any], list[str]]:
-    """A piece's judgement as JSON and as lines of text."""
+def _shown(piece: Opened, score: Score, made: Reward, wish: Wish, way: str) -> tuple[dict[str, Any], list[str]]:
+    """A piece's judgement as JSON and as lines of text; `way` is how voices were made."""
     first, stop = _steps(score, wish.bars)
     found = _chosen(judged_by(made, score, first, stop), wish, made)
     numbers = bar_numbers(score)
@@ -140,7 +142,8 @@ def _shown(piece: Opened, score: Score, made: Reward, wish: Wish) -> tuple[dict[
         "terms": found.totals,
         "marks": [{**mark._asdict(), "value": round(mark.value, 6)} for mark in found.marks],
     }
-    return record, [*_heading(record), *_table(found, score), *_totals(found)]
+        "left_out": sum(change.notes for change in score.changes),
+    return record, [*_heading(record, way), *_table(found, score), *_totals(found)]
 
 
 def _steps(score: Score, bars: tuple[int, int] | None) -> tuple[int, int]:
@@ -175,7 +178,8 @@ def _chosen(found: Judgement, wish: Wish, made: Reward) -> Judgement:
     return Judgement(totals, marks)
 
 
-def _heading(record: dict[str, Any]) -> list[str]:
+def _heading(record: dict[str, Any], way: str) -> list[str]:
+    """What is judged, and what reading did to it."""
     title = f" {record['title']!r}" if record["title"] else ""
     told = {"the file": "", "the notes": " (estimated from the notes; --key says better)", "asked for": " (asked for)"}
     first, last = record["bars"]
@@ -190,6 +194,12 @@ def _heading(record: dict[str, Any]) -> list[str]:
 
 
 def _table(found: Judgement, score: Score) -> list[str]:
+    if record["left_out"]:
+        is_abc = record["file"].partition("#")[0].lower().endswith(".abc")
+        split = "" if is_abc or way == "split" else " (--voices split keeps what sounds together)"
+        lines.append(
+            f"  {record['left_out']} notes were left out: a voice keeps the highest of a chord, and no grace notes{split}"
+        )
     if not found.marks:
         return []
     several = score.voices > 1

@@ -28,7 +28,21 @@ _LEFT_OUT = {  # token -> what stands in the report; Score has no place for thes
     "stranger": ("ignored", "characters that are no ABC"),
     "lyrics": ("ignored", "lines of words"),
 }
-_HANDLED = ("note", "bar", "rest", "broken", "tuplet", "tie", "field", "chord", "bars_rest", "overlay", "sign", "decoration")
+_HANDLED = (
+    "note",
+    "bar",
+    "rest",
+    "broken",
+    "tuplet",
+    "tie",
+    "field",
+    "chord",
+    "bars_rest",
+    "overlay",
+    "sign",
+    "decoration",
+    "grace",
+)
 
 
 def parse(lines: list[str], header: dict[str, str]) -> Exact:
@@ -111,7 +125,10 @@ def _assemble(voices: list[Voice], header: dict[str, str], troubles: list[str]) 
     first = sounding[0]
     changes = [Change("ignored", -1, -1, trouble) for trouble in troubles]
     for index, voice in enumerate(sounding):
-        changes += [Change(_LEFT_OUT[k][0], index, -1, f"{n} {_LEFT_OUT[k][1]}") for k, n in voice.left_out.items() if n]
+        for token, count in voice.left_out.items():
+            if count:
+                kind, what = _LEFT_OUT[token]
+                changes.append(Change(kind, index, -1, f"{count} {what}", voice.lost_notes[token]))
     return Exact(
         lines=[voice.line for voice in sounding],
         bar_lines=first.bar_lines,

@@ -56,6 +56,7 @@ class Voice:
         self.altered = dict(key.signature)  # the signature with the bar's accidentals, which hold in every octave
         self.phrase_ends: list[tuple[int, int]] = []
         self.left_out: Counter[str] = Counter()
+        self.lost_notes: Counter[str] = Counter()  # notes in what was left out
         self._length = 0  # of the last note or rest: what `>` lengthens
         self._broken = 0  # dots owed to the next note: positive after `>`
         self._tuplet = (1, 1, 0)  # p notes in the time of q, for so many notes more
@@ -65,14 +66,18 @@ class Voice:
         self._fermata = False
 
     def note(self, m: re.Match[str]) -> None:
-        if not self._overlaid:
+        if self._overlaid:
+            self.lost_notes["overlay"] += 1
+        else:
             self._sound(m[2], m[3], m[4], self._ticks(*m.group(5, 6, 7)))
 
     def chord(self, m: re.Match[str]) -> None:
         notes = _NOTE.findall(m[_AT["chord"] + 1])
         if self._overlaid or not notes:
+            self.lost_notes["overlay"] += len(notes)
             return
         self.left_out["chord"] += len(notes) > 1
+        self.lost_notes["chord"] += len(notes) - 1
         pitched = [(self._pitch(*note[:3]), note) for note in notes]
         highest = max(pitched, key=lambda p: p[0])[1]
         inner = self._ticks(*notes[0][3:])
@@ -81,6 +86,10 @@ class Voice:
         self._sound(highest[0], highest[1], highest[2], inner * whole // self.unit)
         if tie:
             self._tie = highest[1] + highest[2]
+
+    def grace(self, m: re.Match[str]) -> None:
+        self.left_out["grace"] += 1
+        self.lost_notes["grace"] += len(_NOTE.findall(m["grace"]))
 
     def rest(self, m: re.Match[str]) -> None:
         if not self._overlaid:
@@ -214,6 +223,7 @@ class Voice:
         self._length = length
         if length <= 0:
             self.left_out["nothing"] += 1
+            self.lost_notes["nothing"] += pitch >= 0
             return
         duration, pitches, spellings = self.line[:3]
         if tied:

@@ -169,7 +169,7 @@ class _PartReader:
 
     def _drop(self, offset: Any, detail: str) -> None:
         self.misfit = self.misfit or detail
-        self.changes.append(Change("dropped", self.index, self._step(offset), detail))
+        self.changes.append(Change("dropped", self.index, self._step(offset), detail, 1))
 
     # Notes
 

@@ -255,5 +255,5 @@ def to_score(piece: Exact, steps_per_quarter: int, *, strict: bool = False) -> S
         if stop > first:
             changes.append(Change("quantised", voice, first, f"{name} lay from {lay}, now from {first} to {stop}"))
         else:
-            changes.append(Change("dropped", voice, first, f"{name} lay from {lay}: too short for the grid"))
+            changes.append(Change("dropped", voice, first, f"{name} lay from {lay}: too short for the grid", 1))
     return score_of(store, steps, 0, changes=tuple(changes))

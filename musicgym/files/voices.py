@@ -77,7 +77,7 @@ def _without_grace_notes(group: list[GridNote], voice: int, changes: list[Change
     for note in group:
         if note.brief:
             detail = f"is too short for the grid (a grace note?) and gives way to {pitch_name(full[0].pitch)}"
-            changes.append(Change("dropped", voice, note.start, f"{pitch_name(note.pitch)} {detail}"))
+            changes.append(Change("dropped", voice, note.start, f"{pitch_name(note.pitch)} {detail}", 1))
     return full
 
 
@@ -88,7 +88,7 @@ def _one_at_a_time(part: Sequence[GridNote], voice: int, changes: list[Change]) 
         top = group[0]
         for note in group[1:]:
             detail = f"{pitch_name(note.pitch)} sounds below {pitch_name(top.pitch)} in a chord"
-            changes.append(Change("dropped", voice, start, detail))
+            changes.append(Change("dropped", voice, start, detail, 1))
         if line and line[-1].start + line[-1].duration > start:
             before = line[-1]
             detail = f"lasted until step {before.start + before.duration} and ends where {pitch_name(top.pitch)} begins"
@@ -117,7 +117,7 @@ def _skyline(notes: list[GridNote], changes: list[Change]) -> list[GridNote]:
                 line.append(note._replace(start=note.start + late, duration=note.duration - late))
             else:
                 detail = f"{pitch_name(note.pitch)} sounds below {pitch_name(line[-1].pitch)}"
-                changes.append(Change("dropped", 0, note.start, detail))
+                changes.append(Change("dropped", 0, note.start, detail, 1))
 
     serial = 0
     for start, together in groupby(notes, key=lambda n: n.start):

@@ -277,3 +277,8 @@ def test_what_is_written_is_read(notes: list[tuple[str, int]]) -> None:
     scale = {"C": 60, "D": 62, "E": 64, "F": 65, "G": 67, "A": 69, "B": 71}
     assert [(n.pitch, n.duration) for n in score.notes(0)] == [(scale[letter], length) for letter, length in notes]
     assert abc.parse(abc.split("X:1\nK:C\nC2")[0]).ticks == TICKS
+
+
+def test_notes_left_out_are_counted() -> None:
+    score = tune("[CEG]2 {ga}D2 [DF] E | C2 & E F G | z0")
+    assert sum(change.notes for change in score.changes) == 2 + 2 + 1 + 3

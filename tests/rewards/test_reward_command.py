@@ -3,6 +3,7 @@
 import json
 import sys
 
+import mido
 import pytest
 
 from musicgym import Note, Score
@@ -145,6 +146,24 @@ def test_parameters_weights_and_rewards_of_ones_own(tune, folder, capsys, monkey
     words = ("planted_rewards:planted_degree", "tune.mid", "--set", "planted_degree.degree=11", "--set", "planted_degree=3")
     marks = judged(capsys, *words)["pieces"][0]["marks"]
     assert [(m["note"], m["value"]) for m in marks] == [("F#4", 3.0)]
+
+
+def test_notes_that_a_voice_has_no_place_for_are_counted(folder, capsys):
+    chords = [[Note(4 * i, 4, pitch, 80) for i in range(8)] for pitch in (60, 64, 67)]
+    Score.from_notes(chords).to_midi(folder / "chords.mid")
+    one_track = mido.MidiFile(folder / "chords.mid")
+    in_one = [m.copy(channel=0) if m.type in ("note_on", "note_off") else m for m in mido.merge_tracks(one_track.tracks)]
+    one_track.tracks, one_track.type = [mido.MidiTrack(m for m in in_one if m.type != "program_change")], 0
+    one_track.save(folder / "chords.mid")
+    assert judged(capsys, FIXED, "chords.mid")["pieces"][0]["left_out"] == 16
+    out = run(capsys, FIXED, "chords.mid").out
+    assert "16 notes were left out" in out
+    assert "--voices split keeps" in out
+    whole = run(capsys, "fixed_leap", "chords.mid", "--voices", "split")
+    assert "left out" not in whole.out
+    (folder / "chords.abc").write_text("X:1\nK:C\n[CEG]4 {cd}[CEG]4|\n")
+    assert "6 notes were left out" in (out := run(capsys, FIXED, "chords.abc").out)
+    assert "--voices" not in out
 
 
 def test_a_grid_of_twelve_holds_triplets(folder, capsys):
