@@ -108,6 +108,28 @@ def triad_notes(music: Excerpts, rng: np.random.Generator) -> Excerpts:
     return laid(music, line._replace(pitch=np.where(line.pitch >= 0, drawn, REST)))
 
 
+def another_key(music: Excerpts, rng: np.random.Generator) -> Excerpts:
+    """The tune moved by one to eleven semitones, down from the tritone on, while its key stays."""
+    line = events(music)
+    shift = rng.integers(1, 12, len(music.length))
+    moved = np.clip(line.pitch + np.where(shift > 6, shift - 12, shift)[line.piece], 0, 127)
+    return laid(music, line._replace(pitch=np.where(line.pitch >= 0, moved, REST)))
+
+
+def sequences(music: Excerpts, rng: np.random.Generator) -> Excerpts:
+    """The first bar again and again, each time one or two degrees higher or lower than the last."""
+    bars = looped(music, rng, bars=1)
+    pitch = bars.pitch[:, 0].astype(np.int64)
+    number = np.arange(pitch.shape[1]) // np.maximum(music.bar[:, :1].astype(np.int64), 1)  # (M, steps): of the bar
+    drawn = rng.choice([-2, -1, 1, 2], (len(pitch), int(number.max(initial=0)) + 1))
+    drawn[:, 0] = 0
+    shift = np.take_along_axis(np.cumsum(drawn, axis=1), number, axis=1)
+    above = pitch - music.tonic
+    degree = _DEGREES[music.mode, above % 12] + 7 * (above // 12) + shift
+    moved = np.clip(music.tonic + _SCALES[music.mode, degree % 7] + 12 * (degree // 7), 0, 127)
+    return bars._replace(pitch=np.where(pitch >= 0, moved, pitch).astype(np.int8)[:, None])
+
+
 NEAR_MUSIC: dict[str, Corruption] = {
     "wrong notes throughout": partial(wrong_notes, share=1.0),
     "20 % chromatic notes": chromatic_notes,
@@ -119,6 +141,8 @@ NEAR_MUSIC: dict[str, Corruption] = {
     "swallowed notes": swallowed_notes,
     "slow notes": slow_notes,
     "triad notes": triad_notes,
+    "another key": another_key,
+    "sequences of a bar": sequences,
     "loop of a bar": partial(looped, bars=1),
     "loop of half a bar": partial(looped, bars=0.5),
 }

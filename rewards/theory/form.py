@@ -7,7 +7,7 @@ import numpy as np
 from musicgym.compiled import kernel
 from musicgym.pieces import Piece
 from musicgym.rewards.rules import rule
-from musicgym.rewards.theory.reading import bar_begun, begins, closes
+from musicgym.rewards.theory.reading import STEP, bar_begun, begins, closes
 from musicgym.score import SCALES
 
 LEAST_NOTES = 3  # a bar with fewer is no motif
@@ -138,7 +138,7 @@ def likeness(piece: Piece, voice: int, first: int, earlier: int, steps: int) -> 
 
 @rule(sees="own", at="bar", within={"least": (0, 0.99)})
 def worn_out(piece, voice, step, *, least=0.6):
-    """Up to -1 for a third statement: a bar like the bar one or two before it, which was like the bar as far before itself.
+    """Up to -1 for a third statement: a bar like the bar one to four before it, which was like the bar as far before itself.
 
     Likeness is the share of notes in common, and counts in proportion from `least` on. After Rolls, "Sequences": they "rarely
     continue past 3 repetitions"; that the third is one too many is our own.
@@ -147,20 +147,41 @@ def worn_out(piece, voice, step, *, least=0.6):
     if first < 0:
         return 0.0
     bar, most = int(piece.bar[step]), 0.0
-    for distance in range(1, 3):
+    for distance in range(1, 5):
         now = likeness(piece, voice, first, first - distance * bar, bar)
         if now > most:
             most = max(most, min(now, likeness(piece, voice, first - distance * bar, first - 2 * distance * bar, bar)))
     return -max(most - least, 0.0) / (1.0 - least)
 
 
+@rule(sees="own", at="bar")
+def worn_sequence(piece, voice, step):
+    """-1 for a third bar in a row that is the one before it on another degree, or upside down (Rolls, "Sequences", as above)."""
+    first = bar_begun(piece, step)
+    if first < 0:
+        return 0.0
+    bar = int(piece.bar[step])
+    now = kinship(piece, voice, first, first - bar, bar)
+    if now != TRANSPOSED and now != INVERTED:
+        return 0.0
+    before = kinship(piece, voice, first - bar, first - 2 * bar, bar)
+    return -1.0 if before == TRANSPOSED or before == INVERTED else 0.0
+
+
 @kernel
 def echoes(piece: Piece, voice: int, note: int) -> bool:
-    """Whether the interval that leads to this note is heard at the same place of the bar one, two or four bars before."""
+    """Whether the interval that leads to this note is heard at the same place of the bar one, two or four bars before.
+
+    Steps that go on in the direction of a step are no echo: in a scale they are heard everywhere.
+    """
     before, bar = piece.previous[voice, note], int(piece.bar[note])
     if before < 0:
         return False
     width = piece.pitch[voice, note] - piece.pitch[voice, before]
+    if piece.previous[voice, before] >= 0:
+        last = piece.pitch[voice, before] - piece.pitch[voice, piece.previous[voice, before]]
+        if width * last > 0 and abs(width) <= STEP and abs(last) <= STEP:
+            return False
     for bars in (1, 2, 4):
         at = note - bars * bar
         if at >= 0 and begins(piece, voice, at):

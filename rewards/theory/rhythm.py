@@ -46,19 +46,27 @@ def downbeat(piece, voice, step):
 
 @kernel
 def is_odd(piece: Piece, start: int, length: int) -> bool:
-    """Whether a length is no plain or dotted value, nor a triplet's: one beyond twos and a three (two in compound metres)."""
+    """Whether a length is no plain or dotted value, nor a triplet's.
+
+    In quarters, in lowest terms, those are twos over twos and a three, with one three above (two in compound metres).
+    """
+    above, below = length, piece.quarter
+    a, b = above, below
+    while b:
+        a, b = b, a % b
+    above //= a
+    below //= a
     threes = 2 if is_compound(piece, start) else 1
-    if piece.quarter % 3 == 0:  # a grid of triplets: theirs are what thirds of it are left
-        if length % 3 == 0:
-            length //= 3
-        else:
-            threes = 0
-    while length % 2 == 0:
-        length //= 2
-    while threes > 0 and length % 3 == 0:
-        length //= 3
+    while above % 2 == 0:
+        above //= 2
+    while threes > 0 and above % 3 == 0:
+        above //= 3
         threes -= 1
-    return length > 1
+    while below % 2 == 0:
+        below //= 2
+    if below % 3 == 0:
+        below //= 3
+    return above > 1 or below > 1
 
 
 @rule(sees="own", about="ended")
@@ -158,7 +166,7 @@ def length_variety(piece, voice, step, *, least=2, most=4):
     for t in range(first, step + 2):
         over = t == step + 1 or piece.onset[voice, t]
         if over and start >= 0:
-            bit = 1 << min(t - start, 62)
+            bit = 1 << min(12 * (t - start) // piece.quarter, 62)  # twelfths of a quarter; all beyond five quarters are alike
             count += (seen & bit) == 0
             seen |= bit
             start = -1

@@ -104,7 +104,8 @@ ROWS = (
     Row("motif_inverted", "C D E C|c B A c", {31: 1}, "C D E C|c B A B", {}),
     Row("motif_varied", "C D E C|C D F D", {31: 1}, "C D E C|C E F D", {}),
     Row("worn_out", "C E G E|C E G E|C F B F", {}, "C E G E|C E G E|C E G E", {47: -1}),
-    Row("echo", "C D E F|C D E F", {31: 1}, "C D E F|c A F c", {}),
+    Row("worn_sequence", "C E D E|D F E F|C G F G", {}, "C E D E|D F E F|E G F G", {47: -1}),
+    Row("echo", "C E D F|C E D F", {31: 1}, "C E D F|c A F c", {}),
 )
 
 MORE = (
@@ -137,6 +138,8 @@ MORE = (
     Case("consecutive_leaps", "C E A c|e g b g", {}),
     Case("stepwise", "C D E C", {15: 1 / (0.3 * 4)}),
     Case("stepwise", "C D E F", {15: 0.5}, parameters={"enough": 1}),
+    Case("stepwise", "C D E F|G A B A", {15: 1, 31: 0.25 / 0.4}),  # three in four is too many
+    Case("stepwise", "C D E F|G A B A", {15: 1, 31: 1}, parameters={"most": 0.8}),
     Case("outlined_tritone", "F B A2", {}),  # one leap: `dissonant_leap`
     Case("outlined_tritone", "C E A B|G4", {16: -1}),  # a seventh
     Case("outlined_tritone", "C G d e|d4", {16: -1}),  # more than an octave
@@ -187,7 +190,7 @@ MORE = (
     Case("worn_out", "C E|F A|C E|F A|C E", {39: -1}, "M:2/4"),  # two bars by turns
     Case("echo", "C D E F|C D A C", {31: 0.5}),
     Case("echo", "C D E F|C D A C", {31: 0.25}, parameters={"enough": 1}),
-    Case("echo", "C D E F|z4|F G A _B", {47: 1}),  # on another degree, two bars later
+    Case("echo", "C E D F|z4|F A G _B", {47: 1}),  # on another degree, two bars later
 )
 
 

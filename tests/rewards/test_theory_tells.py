@@ -24,9 +24,6 @@ CHEAP = (
 )
 METERS = ((2, 2), (2, 4), (3, 4), (4, 4), (6, 8))  # 40 windows and more each; of 9/8 there are too few to speak of a tenth
 PAGES = [(name, meter) for name in CHEAP for meter in METERS]
-# In 2/4 a bar of a scale in eighths is its neighbour on another degree, which `motif_transposed` takes for a sequence: there the
-# scale is worth about as much as the median tune.
-PAGES.remove(("scale in eighths", (2, 4)))
 
 
 @functools.cache
