@@ -89,8 +89,6 @@ def judge(
             if piece.score is None:
                 raise ValueError(piece.reason)
             record, lines = _shown(piece, piece.score, made, wish, voices.value)
-        except UsageError:
-            raise
         except ValueError as error:
             reason = str(error) if piece.name in str(error) else f"{piece.name!r}: {error}"
             failures.append({"file": piece.name, "reason": reason})
@@ -138,11 +136,11 @@ def _shown(piece: Opened, score: Score, made: Reward, wish: Wish, way: str) -> t
         "voices": score.voices,
         "bars": [int(numbers[first]), int(numbers[stop - 1])],
         "moved_to_grid": moved,
+        "left_out": sum(change.notes for change in score.changes),
         "total": found.total,
         "terms": found.totals,
         "marks": [{**mark._asdict(), "value": round(mark.value, 6)} for mark in found.marks],
     }
-        "left_out": sum(change.notes for change in score.changes),
     return record, [*_heading(record, way), *_table(found, score), *_totals(found)]
 
 
@@ -190,16 +188,16 @@ def _heading(record: dict[str, Any], way: str) -> list[str]:
         lines.append(
             f"  {record['moved_to_grid']} notes or marks were moved to the grid; --grid 12 holds triplets, 8 and 16 shorter notes"
         )
-    return lines
-
-
-def _table(found: Judgement, score: Score) -> list[str]:
     if record["left_out"]:
         is_abc = record["file"].partition("#")[0].lower().endswith(".abc")
         split = "" if is_abc or way == "split" else " (--voices split keeps what sounds together)"
         lines.append(
             f"  {record['left_out']} notes were left out: a voice keeps the highest of a chord, and no grace notes{split}"
         )
+    return lines
+
+
+def _table(found: Judgement, score: Score) -> list[str]:
     if not found.marks:
         return []
     several = score.voices > 1
