@@ -144,7 +144,7 @@ def _shown(piece: Piece, rules: Sequence[Rule]) -> dict[str, Any]:
     check_marks(piece.label, piece.marks, piece.spans, shape)
     marks = np.zeros(shape, np.float32) if piece.marks is None else piece.marks
     sums = marks.sum(axis=(1, 2), dtype=np.float64)
-    heard: np.ndarray = marks.any(axis=(1, 2))  # bool (rules,)
+    heard = np.asarray(marks.any(axis=(1, 2)))  # bool (rules,)
     for span in piece.spans:
         sums[span.rule] += span.value
         heard[span.rule] = True
