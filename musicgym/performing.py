@@ -30,6 +30,7 @@ _LAST_LONGER = 0.25  # by how much the last note is longer
 _REPEATED, _PHRASE = 0.035, 0.08  # seconds of silence before the same pitch again, and between phrases
 _SHORTEST = 0.02  # seconds that are left of a note
 _JITTER, _VELOCITY_JITTER = 0.005, 1.5  # standard deviations, seconds and velocities, of what is left to chance (our own)
+_MOST_JITTER = 0.25  # of the time to the note before and after: a fast run stays in order (our own)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -103,7 +104,7 @@ def perform(score: Score, *, amount: float = 1.0, dynamics: bool | None = None, 
         seed: for small deviations by chance in time and loudness; None for none.
 
     Raises:
-        ValueError: blank slots, or an amount out of range.
+        ValueError: blank slots, an amount out of range, or a seed that is no whole number from 0 on.
 
     Example:
         >>> played = perform(Score.from_notes([[(0, 4, 60, 80), (4, 4, 60, 80), (8, 8, 67, 80)]]))
@@ -111,8 +112,10 @@ def perform(score: Score, *, amount: float = 1.0, dynamics: bool | None = None, 
         >>> round(float(silence), 4)
         0.035
     """
-    if not isinstance(amount, (int, float, np.number)) or not 0 <= amount <= 3:
+    if isinstance(amount, bool) or not isinstance(amount, (int, float, np.integer, np.floating)) or not 0 <= amount <= 3:
         raise ValueError(f"perform(amount={amount!r}): expected a number within 0..3")
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0):
+        raise ValueError(f"perform(seed={seed!r}): expected a whole number, 0 or more, or None")
     empty = np.count_nonzero(score.pitch == BLANK)
     if empty:
         raise ValueError(f"the score has {empty} blank slots: fill them before it is performed")
@@ -128,10 +131,10 @@ def perform(score: Score, *, amount: float = 1.0, dynamics: bool | None = None, 
         if shaped and notes:
             velocities += amount * _LOUDER * _decibels(score, notes, phrases)
         if chance is not None:
-            starts = np.maximum(starts + amount * _JITTER * np.clip(chance.standard_normal(len(notes)), -2, 2), 0.0)
-            starts = np.maximum.accumulate(starts) if notes else starts
-            ends[:-1] = np.minimum(ends[:-1], starts[1:])
+            starts = _jittered(starts, amount * _JITTER * np.clip(chance.standard_normal(len(notes)), -2, 2), times[-1])
             velocities += amount * _VELOCITY_JITTER * chance.standard_normal(len(notes))
+        # Even the shortest note sounds, but none into the next one or past the end.
+        ends = np.minimum(np.maximum(ends, starts + _SHORTEST / 2), np.append(starts[1:], times[-1])[: len(notes)])
         loud = np.clip(np.rint(velocities), 1, 127)
         rows += [
             (start, voice, end, note.pitch, velocity)
@@ -141,7 +144,7 @@ def perform(score: Score, *, amount: float = 1.0, dynamics: bool | None = None, 
     played_by = table[:, 1].astype(int)
     return Performance(
         onset=table[:, 0],
-        duration=np.maximum(table[:, 2] - table[:, 0], _SHORTEST / 2),
+        duration=table[:, 2] - table[:, 0],
         pitch=table[:, 3].astype(int),
         velocity=table[:, 4].astype(int),
         voice=played_by,
@@ -208,6 +211,18 @@ def _played(notes: list[Note], times: np.ndarray, phrases: np.ndarray, amount: f
             silence = 0.008 * min(interval, 9) * (0.3 + 0.5 * (seconds - 0.1))
         ends[i] -= min(amount * silence, max(seconds - _SHORTEST, 0.0), seconds / 2)
     return starts, ends
+
+
+def _jittered(starts: np.ndarray, by: np.ndarray, end: float) -> np.ndarray:
+    """Times moved by so many seconds, float64 (notes,) each, but less where others are near: they keep their order and begin
+    within 0..`end`."""
+    if not starts.size:
+        return starts
+    after = np.diff(starts, append=end)
+    before = np.concatenate([[starts[0]], after[:-1]])
+    most = _MOST_JITTER * np.minimum(before, after)
+    moved: np.ndarray = starts + np.clip(by, -most, most)
+    return moved
 
 
 def _decibels(score: Score, notes: list[Note], phrases: np.ndarray) -> np.ndarray:

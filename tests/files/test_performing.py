@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musicgym import Note, Score, perform
+from musicgym.score import TempoChange
 from musicgym.testing.music import random_score
 
 STEPS = [60, 62, 64, 65, 67, 65, 64, 62]  # no leaps and no repetitions
@@ -179,7 +180,25 @@ def test_silence_and_empty_scores_are_performed(tmp_path):
         played.to_wav(tmp_path / "silence.wav", sample_rate=8000)
 
 
-@pytest.mark.parametrize("amount", [-1, 3.5, float("nan"), "much"])
+@given(st.integers(0, 1000), st.integers(0, 100), st.sampled_from([0.5, 1.0, 3.0]), st.sampled_from([60.0, 240.0, 600.0]))
+def test_chance_keeps_the_notes_of_a_fast_run_apart_and_within_the_piece(music, chance, amount, tempo):
+    score = dataclasses.replace(random_score(np.random.default_rng(music), 2, 24), tempos=(TempoChange(0, tempo),))
+    played = perform(score, amount=amount, seed=chance)
+    for voice in range(2):
+        onset, duration = played.onset[played.voice == voice], played.duration[played.voice == voice]
+        assert (np.diff(onset) > 0).all()
+        assert (duration > 0).all()
+        assert (onset[1:] >= (onset + duration)[:-1] - 1e-9).all()
+        assert (onset + duration <= played.seconds + 1e-9).all()
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, True, "x"])
+def test_a_seed_that_is_no_whole_number_is_named(seed):
+    with pytest.raises(ValueError, match=r"perform\(seed=.*expected a whole number, 0 or more"):
+        perform(line(STEPS), seed=seed)
+
+
+@pytest.mark.parametrize("amount", [-1, 3.5, float("nan"), "much", True])
 def test_an_amount_out_of_range_is_named(amount):
     with pytest.raises(ValueError, match=r"perform\(amount=.*expected a number within 0..3"):
         perform(line(STEPS), amount=amount)
