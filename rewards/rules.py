@@ -71,7 +71,7 @@ class Rule:
         if span is not None and span < 0:
             raise ValueError(f"rule {self.name}: span={span}: expected 0 or more steps, or None")
         self.span = _REACH if span is None else span
-        self.within = dict(within or {})
+        self.within = _bounds(self.name, {} if within is None else within)
         if unknown := sorted(set(self.within) - set(self.parameters)):
             raise ValueError(f"rule {self.name}: within={self.within}: it has no parameter {unknown[0]!r}")
         self._check(self.parameters)
@@ -233,6 +233,21 @@ def _parameters(function: Callable[..., float], first: tuple[str, ...]) -> dict[
             f"rule {function.__name__}{inspect.signature(function)}: expected ({', '.join(first)}, *, name=number, ...)"
         )
     return {p.name: float(p.default) for p in keywords}
+
+
+def _bounds(name: str, within: Any) -> dict[str, tuple[float, float]]:
+    """What a rule's parameters are within, checked."""
+    fits = isinstance(within, Mapping) and all(
+        isinstance(parameter, str)
+        and isinstance(pair, (tuple, list))
+        and len(pair) == 2
+        and all(isinstance(bound, (int, float)) and not isinstance(bound, bool) for bound in pair)
+        and pair[0] <= pair[1]  # not so with nan
+        for parameter, pair in within.items()
+    )
+    if not fits:
+        raise ValueError(f"rule {name}: within={within!r}: expected name -> (low, high), two numbers, low <= high")
+    return {parameter: (low, high) for parameter, (low, high) in within.items()}
 
 
 def _positional(function: Callable[..., float]) -> Callable[..., float]:

@@ -311,3 +311,17 @@ def test_a_default_outside_its_own_range_is_refused() -> None:
         @rule(within={"height": (0, 1)})
         def user_default_too_high(piece, voice, step, *, height=2.0):
             return 0.0
+
+
+@pytest.mark.parametrize(
+    "within",
+    ["x", 5, {"a": 1}, {"a": (3, 1)}, {"a": (float("nan"), 1)}, {"a": (0, float("nan"))}, {"a": ("0", "1")}, {1: (0, 1)}],
+)
+def test_bounds_that_are_none_are_refused_with_what_they_are(within):
+    def bounded_for_tests(piece, voice, step, *, a=1.0):
+        return a
+
+    with pytest.raises(
+        ValueError, match=r"rule bounded_for_tests: within=.*expected name -> \(low, high\), two numbers, low <= high"
+    ):
+        rule(within=within)(bounded_for_tests)
