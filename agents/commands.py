@@ -17,6 +17,7 @@ from musicgym.agents.defaults import settings_for
 from musicgym.agents.options import parse_options
 from musicgym.agents.seeds import jobs_for
 from musicgym.agents.settings import Settings, reward_of, task_id, task_of
+from musicgym.commands import UsageError, typed
 from musicgym.registration import imported, parted
 
 if TYPE_CHECKING:
@@ -90,15 +91,18 @@ def run(
     theory, in four bars (length=64); other tasks and rewards have their own, and config.json says what was used.
     """
     began = time.monotonic()
+    with typed():
+        options = parse_options(option or []) or None
     asked = {
-        "task": task, "options": parse_options(option or []) or None, "reward": reward, "changes": set_ or None,
+        "task": task, "options": options, "reward": reward, "changes": set_ or None,
         "steps": steps, "seed": seed, "seeds": seeds, "n_envs": envs, "observation": observation, "window": window,
         "ent_coef": entropy, "blind": blind or None, "threads": threads,
     }  # fmt: skip
     asked = {field: value for field, value in asked.items() if value is not None}
     place, all_seeds = _resumed(out, name, asked) if resume else _begun(out, name, asked)
     console = _console(quiet=json_)
-    at_once = jobs_for(len(all_seeds), place.config()["settings"].threads, jobs)
+    with typed():
+        at_once = jobs_for(len(all_seeds), place.config()["settings"].threads, jobs)
     if place.finished:
         _report(place, None, json_, console, began)
         return
@@ -130,23 +134,34 @@ def run(
 
 def _begun(out: Path, name: str | None, asked: dict[str, Any]) -> tuple[Run, list[int]]:
     """A new run's folder, with its config, and its seeds."""
-    from musicgym.agents.runs import new_run
+    from musicgym.agents.runs import check_name, new_run
 
     wanted = dict(asked)
     count = wanted.pop("seeds", 1)
     if count < 1:
-        raise ValueError(f"--seeds {count}: expected 1 or more")
-    wanted["task"] = task_id(wanted.get("task", _DEFAULT.task))
-    if "reward" in wanted:
-        wanted["reward"] = imported(wanted["reward"], "reward")
-    settings = settings_for(wanted)
-    typer.echo(f"Training on {settings.task}: {settings.total_steps:,} steps, seed {settings.seed}" + _more(count), err=True)
-    reward = reward_of(settings)
-    _check(settings)
+        raise UsageError(f"--seeds {count}: expected 1 or more")
+    with typed():
+        if name is not None:
+            check_name(name)
+        wanted["task"] = task_id(wanted.get("task", _DEFAULT.task))
+        if "reward" in wanted:
+            wanted["reward"] = imported(wanted["reward"], "reward")
+        settings = settings_for(wanted)
+        task_of(settings)
+        reward = reward_of(settings)
+        work = f"{settings.total_steps:,} steps, seed {settings.seed}{_more(count)}"
+        typer.echo(f"Training on {settings.task}{_options(settings.options)}: {work}", err=True)
+        _check(settings)
     place = new_run(out, name, settings.task)
     seeds = [settings.seed + i for i in range(count)]
     place.begin(settings, settings.reward or reward.name, reward.fingerprint, seeds)
     return place, seeds
+
+
+def _options(options: dict[str, Any]) -> str:
+    """ " (length=64, meter=3,4)": as they are typed, whether they were asked for or tuned."""
+    words = [f"{name}={','.join(map(str, value)) if isinstance(value, tuple) else value}" for name, value in options.items()]
+    return f" ({', '.join(words)})" if words else ""
 
 
 def _more(count: int) -> str:
@@ -165,19 +180,20 @@ def _resumed(out: Path, name: str | None, asked: dict[str, Any]) -> tuple[Run, l
     from musicgym.agents.runs import found_run
 
     task = asked.pop("task", None)
-    if task is not None:
-        task_id(task)  # imports the user's own
-    reward = imported(asked.pop("reward"), "reward") if "reward" in asked else None
+    with typed():
+        if task is not None:
+            task_id(task)  # imports the user's own
+        reward = imported(asked.pop("reward"), "reward") if "reward" in asked else None
     if asked:
         named = {"n_envs": "envs", "ent_coef": "entropy", "options": "option", "changes": "set"}
         field = next(iter(asked))
-        raise ValueError(f"--resume goes on with a run's own settings: leave out --{named.get(field, field)}")
+        raise UsageError(f"--resume goes on with a run's own settings: leave out --{named.get(field, field)}")
     place = found_run(out, name)
     config = place.config()
     if task is not None and task_id(task) != config["settings"].task:
-        raise ValueError(f"--task {task}: the run in {str(place.folder)!r} is of {config['settings'].task}")
+        raise UsageError(f"--task {task}: the run in {str(place.folder)!r} is of {config['settings'].task}")
     if reward is not None and reward != config["settings"].reward:
-        raise ValueError(f"--reward {reward}: the run in {str(place.folder)!r} has {config['reward']['expression']}")
+        raise UsageError(f"--reward {reward}: the run in {str(place.folder)!r} has {config['reward']['expression']}")
     typer.echo(f"Going on with {place.folder}", err=True)
     return place, config["seeds"]
 

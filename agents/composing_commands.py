@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from musicgym.commands import UsageError, typed
 from musicgym.registration import imported
 
 if TYPE_CHECKING:
@@ -64,24 +65,29 @@ def run(
     Pieces are written as MIDI, MusicXML and sound, with a sheet of piano rolls, each with what the run's reward pays for it.
     An agent that was trained in one key composes there; pieces are transposed to the key asked for.
     """
-    from musicgym.agents.settings import task_id
+    from musicgym.agents.settings import reward_of, task_id
 
     if task is not None:
-        task_id(task)  # imports the user's own
+        with typed():
+            task_id(task)  # imports the user's own
     place = _place(run_, runs)
     config = place.config()
     settings: Settings = config["settings"]
     trained_on = config["reward"]["fingerprint"]
-    if reward is not None and (expression := imported(reward, "reward")) != settings.reward:
-        settings = dataclasses.replace(settings, reward=expression, changes=())
-        trained_on = None
+    if reward is not None:
+        with typed():
+            if (expression := imported(reward, "reward")) != settings.reward:
+                settings = dataclasses.replace(settings, reward=expression, changes=())
+                trained_on = None
+                reward_of(settings)
     if task is not None and task_id(task) != settings.task:
-        raise ValueError(f"--task {task}: the agent in {str(place.folder)!r} composes {settings.task}")
+        raise UsageError(f"--task {task}: the agent in {str(place.folder)!r} composes {settings.task}")
     _check_known(settings)
     from musicgym.agents.compose import Wish, agent_folder  # torch: a second or two, after what can be wrong at once
     from musicgym.agents.compose import compose as composed_by
 
-    wish = Wish(pieces, given, keep, given_key, key, tempo, temperature, bars, seed)
+    with typed():
+        wish = Wish(pieces, given, keep, given_key, key, tempo, temperature, bars, seed)
     folder = agent_folder(place, config["seeds"], agent)
     found = composed_by(folder, settings, wish)
     notes = [*found.notes, *_remarks(found, wish, trained_on)]

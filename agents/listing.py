@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from musicgym.choice import Choice, NoteChoice, StepChoice
+from musicgym.commands import UsageError, typed
 from musicgym.files.grid import pitch_name
 from musicgym.registration import imported, registered, task_ids
 from musicgym.task import Task
@@ -36,11 +37,12 @@ def run(
 ) -> None:
     """Name the tasks, rewards, agents and corpora there are."""
     if kind != "all" and kind not in KINDS:
-        raise typer.BadParameter(f"{kind!r}: expected one of {', '.join(KINDS)}")
+        raise UsageError(f"{kind!r}: expected one of {', '.join(KINDS)}")
     if name is not None and kind != "rewards":
-        raise typer.BadParameter(f"{name!r} after {kind}: only rewards are shown one by one, as in: musicgym list rewards theory")
+        raise UsageError(f"{name!r} after {kind}: only rewards are shown one by one, as in: musicgym list rewards theory")
     if name is not None:
-        found: dict[str, Any] = {"reward": terms_of(imported(name, "reward"))}
+        with typed():
+            found: dict[str, Any] = {"reward": terms_of(imported(name, "reward"))}
         lines = _reward_lines(found["reward"])
     else:
         every: dict[str, Callable[[], Any]] = {

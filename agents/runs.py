@@ -138,9 +138,14 @@ def part(run: Run, name: str) -> Run:
     return Run(run.folder / name)
 
 
-def _make(out: Path, name: str) -> Path:
+def check_name(name: str) -> None:
+    """Raise ValueError for what cannot be a run's name."""
     if not re.fullmatch(r"[\w.+-]+", name) or name.startswith("."):
         raise ValueError(f"run name {name!r}: expected letters, digits, '-', '_', '+' and '.', not first")
+
+
+def _make(out: Path, name: str) -> Path:
+    check_name(name)
     folder = out / name
     try:
         folder.mkdir(parents=True)

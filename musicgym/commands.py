@@ -4,7 +4,8 @@ This module knows the name, the help line and the place of every command, and no
 imported when the command is called, so `musicgym --help` is quick, and the core imports nothing from the packages above it.
 
 A command is a callable that takes `args` (list of text) and `prog_name`, as a `typer.Typer` does. Exit status: 0 done,
-1 failed (the reason is one line on stderr; with MUSICGYM_DEBUG set, a traceback), 2 the command line was wrong, 130 interrupted.
+1 failed (a file, or what it says: the reason is one line on stderr; with MUSICGYM_DEBUG set, a traceback), 2 the command line was
+wrong (`UsageError`), 130 interrupted.
 """
 
 from __future__ import annotations
@@ -12,12 +13,32 @@ from __future__ import annotations
 import difflib
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from types import MappingProxyType
 from typing import NamedTuple
 
 from musicgym import __version__
+
+
+class UsageError(ValueError):
+    """The command line was wrong: exit status 2."""
+
+
+@contextmanager
+def typed() -> Iterator[None]:
+    """Inside, what is found wrong is what a user typed: a ValueError becomes a `UsageError` that says the same.
+
+    >>> with typed():
+    ...     int("three")
+    Traceback (most recent call last):
+    musicgym.commands.UsageError: invalid literal for int() with base 10: 'three'
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 class Command(NamedTuple):
@@ -93,6 +114,11 @@ def _overview(commands: Mapping[str, Command]) -> str:
             "Options:",
             "  --version  Show the version.",
             "  --help     Show this; 'musicgym COMMAND --help' tells more about one command.",
+            "",
+            "Exit status:",
+            "  0  done",
+            "  1  failed: a file that cannot be read or written, or what it says",
+            "  2  the command line was wrong: an unknown option, name or reward, a value out of its range",
         ]
     )
 
@@ -116,8 +142,15 @@ def _run(word: str, command: Command, rest: list[str]) -> int:
     except (ValueError, OSError) as error:  # bad input, whose message says what to do
         if os.environ.get("MUSICGYM_DEBUG"):
             raise
-        return _fail(str(error), 1)
+        return _fail(_told(error), 2 if isinstance(error, UsageError) else 1)
     return 0
+
+
+def _told(error: ValueError | OSError) -> str:
+    """An error in words; of the system's own those that name the file."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{os.fspath(error.filename)!r}: {error.strerror}"
+    return str(error)
 
 
 def _fail(message: str, status: int) -> int:

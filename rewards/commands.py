@@ -12,15 +12,16 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 import typer
 
+from musicgym.commands import UsageError, typed
 from musicgym.corpus.own_files import ENDINGS, Opened, places, scores
 from musicgym.files.notation import bar_numbers
 from musicgym.registration import imported
 from musicgym.rewards.expression import parse
 from musicgym.rewards.marks import Judgement, Mark
 from musicgym.rewards.marks import judge as judged_by
-from musicgym.rewards.reward import Reward
+from musicgym.rewards.reward import Reward, few_or_list
 from musicgym.rewards.settings import with_settings
-from musicgym.score import Score, key_name
+from musicgym.score import Score, key_name, parse_key
 
 reward = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 _EXAMPLES = """\b
@@ -80,8 +81,11 @@ def judge(
     weighted: they add up to the totals below them. Files that can't be judged are named on stderr, the others are judged
     all the same, and the exit status is then 1.
     """
-    made = with_settings(parse(imported(expression, "reward")), set_ or [])
-    wish = Wish(tuple(rule or ()), worst, _bars(bars))
+    with typed():
+        made = with_settings(parse(imported(expression, "reward")), set_ or [])
+        wish = Wish(tuple(rule or ()), worst, _bars(bars))
+        if key is not None:
+            parse_key(key)
     shown: list[dict[str, Any]] = []
     failures: list[dict[str, str]] = []
     for piece in _opened(files, grid, voices.value, key):
@@ -89,6 +93,8 @@ def judge(
             if piece.score is None:
                 raise ValueError(piece.reason)
             record, lines = _shown(piece, piece.score, made, wish, voices.value)
+        except UsageError:
+            raise
         except ValueError as error:
             reason = str(error) if piece.name in str(error) else f"{piece.name!r}: {error}"
             failures.append({"file": piece.name, "reason": reason})
@@ -163,8 +169,8 @@ def _chosen(found: Judgement, wish: Wish, made: Reward) -> Judgement:
             of_name = [term for term in totals if name in (term, term.rpartition(".")[2])]
             if not of_name:
                 near = difflib.get_close_matches(name, totals, n=3, cutoff=0.5)
-                hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(totals)}"
-                raise typer.BadParameter(f"reward {made.name} has no rule {name!r}: {hint}", param_hint="--rule")
+                hint = f"did you mean {' or '.join(near)}?" if near else few_or_list(totals, made.name)
+                raise UsageError(f"--rule {name}: reward {made.name} has no such rule: {hint}")
             chosen += of_name
         totals = {term: value for term, value in totals.items() if term in chosen}
         marks = [mark for mark in marks if mark.rule in chosen]

@@ -167,7 +167,7 @@ def _known(name: str, text: str) -> Factory:
     if name not in known:
         usable = [*known, *_BUILT_IN]
         near = difflib.get_close_matches(name, [*usable, *_PAID], n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(sorted(usable))}"
+        hint = f"did you mean {' or '.join(near)}?" if near else "see musicgym list rewards"
         raise ValueError(f"unknown reward or rule {name!r} in {text!r}: {hint}")
     return known[name]
 
@@ -176,7 +176,34 @@ def _call(factory: Callable[..., Reward], name: str, given: dict[str, Any], text
     try:
         made = factory(**given)
     except TypeError as error:
-        raise ValueError(f"reward {text!r}: {name} does not take these parameters: {error}") from error
+        reason = _refused(factory, name, given) or f"{name} does not take these parameters: {error}"
+        raise ValueError(f"reward {text!r}: {reason}") from error
     if not isinstance(made, Reward):
         raise ValueError(f"reward {text!r}: {name} made a {type(made).__name__}: expected a Reward")
     return made
+
+
+def _refused(factory: Callable[..., Reward], name: str, given: dict[str, Any]) -> str:
+    """Which parameters are too many or missing; "" where it is something else."""
+    takes = {p.name: p for p in inspect.signature(factory).parameters.values() if p.name != "inner"}
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in takes.values())
+    unknown = [] if takes_any else [word for word in given if word != "inner" and word not in takes]
+    if unknown:
+        word = unknown[0]
+        own = f"it takes {', '.join(takes)}" if takes else f"{name} takes no parameters"
+        of_rules = [f"--set {term}.{word}={given[word]}" for term in _terms_with(factory, word)] if name not in _PAID else []
+        hint = f"; of its rules: {' or '.join(of_rules[:3])}" if of_rules else ""
+        return f"{name} has no parameter {word!r}: {own}{hint}"
+    missing = [word for word, p in takes.items() if p.default is p.empty and p.kind is not p.VAR_KEYWORD and word not in given]
+    return f"{name} needs {' and '.join(missing)}, as in {name}(..., {missing[0]}=1)" if missing else ""
+
+
+def _terms_with(factory: Callable[..., Reward], parameter: str) -> list[str]:
+    """The terms of a set, as it is without parameters, whose rules have a parameter of this name."""
+    from musicgym.rewards.settings import rule_sets
+
+    try:
+        made = factory()
+    except (TypeError, ValueError):  # it needs some
+        return []
+    return [term for rules in rule_sets(made) for term, rule, _, _ in rules.entries if parameter in rule.parameters]

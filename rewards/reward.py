@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import abc
+import difflib
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from musicgym.score import Score
 
 State = dict[str, Any]
+_FEW = 12  # names that a message may list
 
 
 class BoundReward(abc.ABC):
@@ -214,7 +216,9 @@ class Rules(Reward):
     def _known(self, terms: dict[str, float]) -> None:
         for term in terms:
             if term not in self.terms:
-                raise ValueError(f"reward {self.name} has no term {term!r}: it has {', '.join(self.terms)}")
+                near = difflib.get_close_matches(term, self.terms, n=3, cutoff=0.5)
+                hint = f"did you mean {' or '.join(near)}?" if near else few_or_list(self.terms, self.name)
+                raise ValueError(f"reward {self.name} has no term {term!r}: {hint}")
 
     def bind(self, task: Task, num_envs: int, seed: int = 0) -> BoundReward:
         return BoundRules(self, task.voices, num_envs)
@@ -367,6 +371,15 @@ def add(*parts: tuple[Reward, float]) -> Reward:
     fused = Rules(name, entries)
     others = [(r, w) for r, w in flat if not isinstance(r, Rules)]
     return Sum([(fused, 1.0), *others]) if others else fused
+
+
+def few_or_list(names: Collection[str], reward: str) -> str:
+    """For messages: what a reward has, or where that is listed if it is much.
+
+    >>> few_or_list(["leap", "key"], "mine"), few_or_list("abcdefghijklmnopqrstuvwxyz", "theory")
+    ('it has leap, key', "see musicgym list rewards 'theory'")
+    """
+    return f"it has {', '.join(names)}" if len(names) <= _FEW else f"see musicgym list rewards {reward!r}"
 
 
 def unique_terms(parts: Sequence[tuple[str, Sequence[str]]]) -> tuple[str, ...]:

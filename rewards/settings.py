@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from musicgym.rewards.paid import Normalised
-from musicgym.rewards.reward import Reward, Rules, Sum
+from musicgym.rewards.reward import Reward, Rules, Sum, few_or_list
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -82,7 +82,7 @@ def _found(reward: Reward, name: str) -> tuple[str, str | None]:
     of_term = [given for given, (term, _) in known.items() if name.startswith(f"{term}.") and given != term]
     near = of_term or difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     near = near or [given for given in known if given.rpartition(".")[2] == name]
-    hint = f"did you mean {' or '.join(near[:3])}?" if near else f"it has {', '.join(known)}"
+    hint = f"did you mean {' or '.join(near[:3])}?" if near else few_or_list(known, reward.name)
     raise ValueError(f"reward {reward.name} has no term or parameter {name!r}: {hint}")
 
 

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from musicgym.commands import UsageError, typed
+
 corpus = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -48,7 +50,10 @@ def build(names: Annotated[list[str] | None, typer.Argument(help="Collections; a
     from musicgym.corpus.bundled import names as known
 
     for name in names or [name for name in known() if name != "essen"]:
-        typer.echo(f"{name}: {len(load(name, exact=False)):,} pieces in {cache_folder()}")
+        with typed():
+            pieces, on_grid = len(load(name, exact=False)), len(load(name))
+        off = f"{on_grid:,} on a grid of 4 steps a quarter, {pieces - on_grid:,} off the grid"
+        typer.echo(f"{name}: {pieces:,} pieces ({off}) in {cache_folder()}")
 
 
 @corpus.command(epilog="Examples: musicgym corpus show bach 335; musicgym corpus show my/folder 0 --midi out.mid")
@@ -64,9 +69,13 @@ def show(
     from musicgym.corpus.corpus import Corpus
     from musicgym.render.text import ansi
 
-    found = Corpus.from_folder(source, steps_per_quarter=grid) if Path(source).is_dir() else load(source, steps_per_quarter=grid)
+    if Path(source).is_dir():
+        found = Corpus.from_folder(source, steps_per_quarter=grid)
+    else:
+        with typed():
+            found = load(source, steps_per_quarter=grid)
     if not 0 <= index < len(found):
-        raise ValueError(f"piece {index}: {source} has the pieces 0..{len(found) - 1}")
+        raise UsageError(f"piece {index}: {source} has the pieces 0..{len(found) - 1}")
     score = found[index]
     typer.echo(ansi(score))
     for path, write in ((midi, score.to_midi), (musicxml, score.to_musicxml)):

@@ -104,6 +104,8 @@ def in_key(score: Score, tonic: int, mode: int) -> Score:
 def _read(place: Place, grid: int, voices: str) -> Iterator[tuple[str, Score | ValueError, bool]]:
     """Name, score (or why there is none), and whether the file names its key."""
     path, kind = place.path, place.path.suffix.lower()
+    if not path.exists():
+        raise ValueError(f"{str(path)!r}: there is no such file")
     if kind in ABC:
         tunes = abc.split(abc.decode(path.read_bytes()))
         if not tunes:
@@ -124,10 +126,8 @@ def _read(place: Place, grid: int, voices: str) -> Iterator[tuple[str, Score | V
         yield str(path), score, _KEY_SIGNATURE in path.read_bytes()
     elif kind in MUSICXML:
         yield str(path), Score.from_musicxml(path, steps_per_quarter=grid, voices=voices), True
-    elif path.exists():
-        raise ValueError(f"{str(path)!r} is no music: expected a name that ends in {', '.join(ENDINGS)}")
     else:
-        raise ValueError(f"{str(path)!r}: there is no such file")
+        raise ValueError(f"{str(path)!r} is no music: expected a name that ends in {', '.join(ENDINGS)}")
 
 
 def _checked(name: str, score: Score | ValueError, has_key: bool, key: str | None) -> Opened:

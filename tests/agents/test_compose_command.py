@@ -17,6 +17,8 @@ from musicgym.rewards import parse, with_settings
 from musicgym.task import Task
 
 FIXED = "rl_tuner(form='fixed')"
+# What messages begin with that are about the command line and nothing else: exit status 2.
+TYPED = ("-n 0", "key 'H'", "--tempo", "--temperature", "--seed", "--bars", "--keep goes")
 MELODY = [
     Note(0, 4, 62, 90),
     Note(4, 4, 66, 70),
@@ -216,6 +218,10 @@ def test_another_reward_may_judge(runs, at, capsys):
     assert set(found["pieces"][0]["terms"]) == {"key"}
 
 
+def test_an_unknown_reward_is_a_wrong_command_line(runs, at, capsys):
+    assert "did you mean rl_tuner" in run(capsys, runs, "one", "--reward", "rl_tunr", status=2).err
+
+
 def test_other_lengths_where_the_agent_sees_the_same_shape(runs, at, capsys):
     assert composed(capsys, runs, "notes", "-n", 1, "--bars", 12)[1][0].steps == 12 * 16
     assert "train one with --option length=128" in run(capsys, runs, "one", "--bars", 8, status=1).err
@@ -266,7 +272,7 @@ def test_a_reward_that_has_changed_since_is_said(runs, at, capsys, tmp_path):
         (["one", "--seed", "-1"], "--seed -1"),
         (["one", "--bars", "0"], "--bars 0"),
         (["one", "--keep", "2"], "--keep goes with --given"),
-        (["one", "--given", "gone.mid"], "No such file"),
+        (["one", "--given", "gone.mid"], "'gone.mid': there is no such file"),
         (["one", "--given", "book.abc"], "holds 2 pieces: choose one, such as 'book.abc#1'"),
         (["one", "--given", "waltz.mid"], "'waltz.mid' is in 3/4, but this agent composes in 4/4 alone"),
         (["one", "--given", "minor.mid"], "'minor.mid' is in B minor: this agent was trained in C major"),
@@ -286,7 +292,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(runs, at, capsys, words, messa
     (at / "book.abc").write_text("X:1\nT:A\nM:4/4\nK:C\nCDEF|\n\nX:2\nT:B\nM:4/4\nK:C\nGABc|\n")
     (at / "short.abc").write_text("X:1\nT:A\nM:4/4\nL:1/4\nK:C\nCDEF|GA|CDEF|GABc|\n")
     before = sorted(path.name for path in (runs / "one").iterdir())
-    error = run(capsys, runs, *words, status=1).err
+    error = run(capsys, runs, *words, status=2 if message.startswith(TYPED) else 1).err
     assert message in error
     assert len(error.splitlines()) == 1
     assert sorted(path.name for path in (runs / "one").iterdir()) == before

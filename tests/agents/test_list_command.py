@@ -69,7 +69,7 @@ def test_collections_are_listed_with_their_rights(capsys):
     [
         (["songs"], 2, "expected one of tasks, rewards"),
         (["tasks", "Melody"], 2, "only rewards are shown one by one"),
-        (["rewards", "rl_tunr"], 1, "did you mean rl_tuner"),
+        (["rewards", "rl_tunr"], 2, "did you mean rl_tuner"),
     ],
 )
 def test_bad_input_is_said(words, status, message, capsys):

@@ -96,7 +96,7 @@ def test_an_agent_trains_and_is_judged_on_the_task_with_its_options():
 
 
 def test_a_bad_option_is_one_line_and_leaves_no_folder(tmp_path, capsys):
-    assert main(["train", "--option", "lenght=64", "--out", str(tmp_path / "runs")]) == 1
+    assert main(["train", "--option", "lenght=64", "--out", str(tmp_path / "runs")]) == 2
     assert "did you mean length" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
 

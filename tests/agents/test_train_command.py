@@ -28,8 +28,8 @@ def run(*words):
     return main(["train", *map(str, words)])
 
 
-def error_of(capsys, *words):
-    assert run(*words) == 1
+def error_of(capsys, *words, status=1):
+    assert run(*words) == status
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("Error")]
     assert len(lines) == 1
     return lines[0]
@@ -200,8 +200,21 @@ def test_a_checkpoint_cut_in_half_and_a_changed_reward_are_refused_in_a_line(tmp
     ],
 )
 def test_bad_input_is_one_line_and_leaves_no_folder(tmp_path, capsys, words, message):
-    assert message in error_of(capsys, *words, "--out", tmp_path / "runs")
+    assert message in error_of(capsys, *words, "--out", tmp_path / "runs", status=1 if "there is no run" in message else 2)
     assert not (tmp_path / "runs").exists()
+
+
+def test_nothing_is_said_of_training_where_the_reward_is_unknown(tmp_path, capsys):
+    assert run("--reward", "nosuch", "--out", tmp_path) == 2
+    assert capsys.readouterr().err == "Error: unknown reward or rule 'nosuch' in 'nosuch': see musicgym list rewards\n"
+
+
+def test_the_first_line_says_the_tasks_options_asked_for_or_tuned(tmp_path, capsys):
+    (tmp_path / "taken").write_text("a file")  # so that nothing is trained
+    run("--out", tmp_path / "taken")
+    assert "Training on musicgym/Melody-v0 (length=64): " in capsys.readouterr().err
+    run("--reward", "rl_tuner", "--option", "range=55,76", "--out", tmp_path / "taken")
+    assert "Training on musicgym/Melody-v0 (range=55,76): " in capsys.readouterr().err
 
 
 def test_an_output_folder_that_cannot_be_made_is_named(tmp_path, capsys):
@@ -217,10 +230,10 @@ def test_a_name_that_is_taken_is_refused(tmp_path, capsys):
 
 def test_a_run_keeps_its_settings(tmp_path, capsys):
     Run(made(tmp_path / "a")).begin(Settings(), "rl_tuner", "0" * 16, [0])
-    assert "leave out --steps" in error_of(capsys, "--resume", "--steps", "9", "--out", tmp_path)
-    assert "leave out --set" in error_of(capsys, "--resume", "--set", "key=2", "--out", tmp_path)
-    assert "has rl_tuner" in error_of(capsys, "--resume", "--reward", "2*rl_tuner", "--out", tmp_path)
-    assert "leave out --envs" in error_of(capsys, "--resume", "--envs", "9", "--out", tmp_path)
+    assert "leave out --steps" in error_of(capsys, "--resume", "--steps", "9", "--out", tmp_path, status=2)
+    assert "leave out --set" in error_of(capsys, "--resume", "--set", "key=2", "--out", tmp_path, status=2)
+    assert "has rl_tuner" in error_of(capsys, "--resume", "--reward", "2*rl_tuner", "--out", tmp_path, status=2)
+    assert "leave out --envs" in error_of(capsys, "--resume", "--envs", "9", "--out", tmp_path, status=2)
 
 
 def test_two_processes_do_not_train_in_one_folder(tmp_path, capsys):

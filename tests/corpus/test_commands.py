@@ -35,5 +35,5 @@ def test_show_prints_a_piece_of_a_users_folder_and_writes_it(tmp_path, capsys):
     [(["show", "bahc"], "did you mean 'bach'"), (["show", "bach", "9999"], "has the pieces 0..")],
 )
 def test_what_is_not_there_is_one_line_on_stderr(words, message, capsys):
-    assert main(["corpus", *words]) == 1
+    assert main(["corpus", *words]) == 2
     assert message in capsys.readouterr().err

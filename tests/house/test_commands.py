@@ -61,13 +61,30 @@ def test_words_after_the_command_reach_it_with_the_programs_name(table, capsys):
         ("raise SystemExit", 0, ""),
         ("raise SystemExit('no voice')", 1, "Error: no voice\n"),
         ("raise ValueError('tempo=-1: a tempo is above 0')", 1, "Error: tempo=-1: a tempo is above 0\n"),
-        ("open('/no/such/folder/song.mid')", 1, "Error: [Errno 2] No such file or directory: '/no/such/folder/song.mid'\n"),
+        ("open('/no/such/folder/song.mid')", 1, "Error: '/no/such/folder/song.mid': No such file or directory\n"),
         ("raise KeyboardInterrupt", 130, "Error: interrupted\n"),
     ],
 )
 def test_the_exit_status_and_one_line_say_how_it_ended(table, body, status, message, capsys):
     assert main(["sing"], table(f"def sing(args, prog_name):\n    {body}")) == status
     assert capsys.readouterr().err == message
+
+
+def test_what_was_typed_wrongly_has_a_status_of_its_own(table, capsys):
+    source = (
+        "from musicgym.commands import typed\n"
+        "def sing(args, prog_name):\n"
+        "    with typed():\n"
+        "        raise ValueError('--tempo x: expected a number')\n"
+    )
+    assert main(["sing"], table(source)) == 2
+    assert capsys.readouterr().err == "Error: --tempo x: expected a number\n"
+
+
+def test_the_overview_says_what_the_exit_status_means(capsys):
+    assert main(["--help"]) == 0
+    out = capsys.readouterr().out
+    assert [line.split()[0] for line in out.partition("Exit status:")[2].strip().splitlines()] == ["0", "1", "2"]
 
 
 def test_debugging_keeps_the_traceback(table, monkeypatch):

@@ -174,7 +174,7 @@ def test_rewards_pickle_with_all_that_they_are_made_of(play: Any) -> None:
         (lambda: A + 1, TypeError, "unsupported operand"),
         (lambda: A * B, TypeError, "unsupported operand"),
         (lambda: A.scheduled(3), TypeError, "expected a function of the step number"),
-        (lambda: A.weighted(algebra_hihg=2), ValueError, "has no term 'algebra_hihg': it has algebra_high"),
+        (lambda: A.weighted(algebra_hihg=2), ValueError, "has no term 'algebra_hihg': did you mean algebra_high"),
         (lambda: algebra_high(over=2), ValueError, "has no parameter 'over': it has above"),
         (lambda: algebra_high(above="high"), ValueError, "above='high': expected a finite number"),
     ],

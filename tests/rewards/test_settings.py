@@ -60,7 +60,7 @@ def test_what_is_not_there_or_no_number_is_said(word, message):
 
 
 def test_a_value_out_of_a_parameters_range_names_the_range(lab_rules):
-    with pytest.raises(ValueError, match=r"fixed_width: most=30: expected 1\.\.24"):
+    with pytest.raises(ValueError, match=r"fixed_width: most=30: expected a whole number, 1\.\.24"):
         with_settings(lab_rules(), ["fixed_width.most=30"])
 
 
