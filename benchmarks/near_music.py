@@ -118,16 +118,16 @@ def another_key(music: Excerpts, rng: np.random.Generator) -> Excerpts:
 
 def sequences(music: Excerpts, rng: np.random.Generator) -> Excerpts:
     """The first bar again and again, each time one or two degrees higher or lower than the last."""
-    bars = looped(music, rng, bars=1)
-    pitch = bars.pitch[:, 0].astype(np.int64)
-    number = np.arange(pitch.shape[1]) // np.maximum(music.bar[:, :1].astype(np.int64), 1)  # (M, steps): of the bar
-    drawn = rng.choice([-2, -1, 1, 2], (len(pitch), int(number.max(initial=0)) + 1))
+    line = events(looped(music, rng, bars=1))
+    bar = np.maximum(music.bar[:, :1].astype(np.int64), 1)  # (M, 1)
+    drawn = rng.choice([-2, -1, 1, 2], (len(bar), int(((music.position.shape[1] - 1) // bar).max(initial=0)) + 1))
     drawn[:, 0] = 0
-    shift = np.take_along_axis(np.cumsum(drawn, axis=1), number, axis=1)
-    above = pitch - music.tonic
-    degree = _DEGREES[music.mode, above % 12] + 7 * (above // 12) + shift
-    moved = np.clip(music.tonic + _SCALES[music.mode, degree % 7] + 12 * (degree // 7), 0, 127)
-    return bars._replace(pitch=np.where(pitch >= 0, moved, pitch).astype(np.int8)[:, None])
+    shift = np.cumsum(drawn, axis=1)[line.piece, line.start // bar[line.piece, 0]]
+    tonic, mode = music.tonic[line.piece, line.start].astype(np.int64), music.mode[line.piece, line.start]
+    above = line.pitch - tonic
+    degree = _DEGREES[mode, above % 12] + 7 * (above // 12) + shift
+    moved = np.clip(tonic + _SCALES[mode, degree % 7] + 12 * (degree // 7), 0, 127)
+    return laid(music, line._replace(pitch=np.where(line.pitch >= 0, moved, REST)))
 
 
 NEAR_MUSIC: dict[str, Corruption] = {

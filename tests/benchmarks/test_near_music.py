@@ -193,6 +193,30 @@ def test_swallowed_notes_never_begin_a_bar_and_what_stands_before_lasts_on() -> 
     assert gone / could == pytest.approx(0.5, abs=0.03)
 
 
+def test_in_another_key_every_note_is_moved_alike_and_the_key_stays() -> None:
+    shifts = set()
+    for before, after in pairs("another key"):
+        moved = {note.pitch - old.pitch for note, old in zip(after.notes(0), before.notes(0), strict=True)}
+        assert len(moved) == 1
+        shifts |= moved
+    assert shifts == {*range(-5, 0), *range(1, 7)}
+
+
+def test_sequences_are_the_first_bar_a_degree_or_two_higher_or_lower_each_time() -> None:
+    bar = [Note(0, 6, 67, 80), Note(6, 2, 69, 80), Note(8, 4, 71, 80), Note(12, 4, -1, 0)]
+    score = Score.from_notes([[note for note in bar if note.pitch >= 0]], steps=64, key="G major")
+    scale = [48 + p for p in range(60) if (48 + p - 7) % 12 in SCALES[0]]
+    shifts = set()
+    for made in as_scores(spoiled("sequences of a bar", Excerpts.from_scores([score] * 100))):
+        places = [scale.index(note.pitch) for note in made.notes(0)]
+        for number in range(4):
+            assert [n.start - 16 * number for n in made.notes(0)[3 * number : 3 * number + 3]] == [0, 6, 8]
+            assert np.diff(places[3 * number : 3 * number + 3]).tolist() == [1, 1]
+        assert made.notes(0)[0].pitch == 67
+        shifts |= set(np.diff(places[::3]).tolist())
+    assert shifts == {-2, -1, 1, 2}
+
+
 @pytest.mark.parametrize(("name", "bars"), [("loop of a bar", 1), ("loop of half a bar", 0.5)])
 def test_a_loop_is_the_tunes_own_beginning_again_and_again(name: str, bars: float) -> None:
     for row, (before, after) in enumerate(pairs(name)):
