@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from musicgym.corpus.own_files import Opened, places, scores
+from musicgym.corpus.own_files import Opened, misread, places, scores
 from musicgym.files.notation import bar_numbers
 from musicgym.score import REST, Score, bar_steps, key_name, parse_key
 from musicgym.task import Task
@@ -90,6 +90,7 @@ def begin_with(word: str, task: Task, *, keep: int | None = None, key: str | Non
     _check_bars(found.name, prefix, task, bar)
     if any(change.kind == "quantised" for change in score.changes):
         notes.append(f"notes were moved to the agent's grid of {task.steps_per_quarter} steps a quarter")
+    notes += [f"not understood: {field}" for field in misread(score)]
     if lost := sum(change.notes for change in score.changes if change.step < stop and change.voice < task.voices):
         where = "in the beginning" if all(change.step >= 0 for change in score.changes if change.notes) else "in the file"
         notes.append(f"{lost} notes {where} were left out: the highest of a chord was kept, and no grace notes")
@@ -115,7 +116,7 @@ def _read(word: str, task: Task, key: str | None) -> tuple[Opened, list[str]]:
         raise ValueError(f"{word!r} holds {len(found)} pieces: choose one, {named}")
     (piece,) = found
     if piece.score is None:
-        raise ValueError(piece.reason)
+        raise ValueError(piece.reason if piece.name in piece.reason else f"{piece.name!r}: {piece.reason}")
     if piece.score.voices == task.voices:
         return piece, []
     if task.voices > 1:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,61 +15,10 @@ from musicgym.agents.players import play
 from musicgym.agents.runs import CHECKPOINT, Run
 from musicgym.agents.settings import Settings, reward_of, task_of
 from musicgym.agents.training import load_agent, player
+from musicgym.agents.wish import Wish
 from musicgym.score import Score, TempoChange, bar_steps, parse_key
 from musicgym.task import Task
 from musicgym.vector_env import ComposeVectorEnv
-
-COLDEST, HOTTEST = 0.01, 100.0  # outside, logits would come near those by which sb3-contrib masks, or near to nothing
-SLOWEST, FASTEST = 4.0, 1000.0  # quarters a minute; a MIDI file holds 3.6 or more
-
-
-@dataclasses.dataclass(frozen=True)
-class Wish:
-    """What is to be composed.
-
-    Args:
-        pieces: how many.
-        given: a file whose first bars stand at the beginning of every piece; None for none.
-        keep: how many bars of it; None for as many as leave the agent one.
-        given_key: the file's key; None for its own.
-        key: of what comes out; None for the given file's key, or the agent's own.
-        tempo: quarters a minute; None for the given file's, or the task's.
-        temperature: 1 as trained; less is surer, more is freer; 0 takes the likeliest choice every time.
-        bars: length; None for the task's.
-        seed: of pieces and choices.
-
-    Raises:
-        ValueError: naming the field and what it expects.
-    """
-
-    pieces: int = 8
-    given: str | None = None
-    keep: int | None = None
-    given_key: str | None = None
-    key: str | None = None
-    tempo: float | None = None
-    temperature: float = 1.0
-    bars: int | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.pieces < 1:
-            raise ValueError(f"-n {self.pieces}: expected 1 piece or more")
-        if not (self.temperature == 0 or COLDEST <= self.temperature <= HOTTEST):  # also nan
-            raise ValueError(
-                f"--temperature {self.temperature:g}: expected {COLDEST:g}..{HOTTEST:g}, or 0 for the likeliest choices"
-            )
-        if self.tempo is not None and not SLOWEST <= self.tempo <= FASTEST:
-            raise ValueError(f"--tempo {self.tempo:g}: expected {SLOWEST:g}..{FASTEST:g} quarter notes a minute")
-        if self.bars is not None and self.bars < 1:
-            raise ValueError(f"--bars {self.bars}: expected 1 or more")
-        if not 0 <= self.seed < 1 << 32:
-            raise ValueError(f"--seed {self.seed}: expected 0..{(1 << 32) - 1}")
-        if self.given is None and (self.keep is not None or self.given_key is not None):
-            raise ValueError(f"--{'keep' if self.keep is not None else 'given-key'} goes with --given FILE")
-        for key in (self.key, self.given_key):
-            if key is not None:
-                parse_key(key)
 
 
 class Composed(NamedTuple):
@@ -151,6 +99,10 @@ def _with_length(settings: Settings, bars: int | None) -> Settings:
     bar = bar_steps(task.meter, task.steps_per_quarter)
     longer = replace(settings, options={**settings.options, "length": bars * bar})
     shapes = []
+    try:
+        task_of(longer)
+    except ValueError as error:
+        raise ValueError(f"--bars {bars}: {error}") from error
     for asked in (settings, longer):
         env = ComposeVectorEnv(task_of(asked), 1, reward=reward_of(asked), observation=asked.observation, window=asked.window)
         shapes.append(env.single_observation_space.shape)

@@ -14,9 +14,10 @@ from musicgym.commands import UsageError, typed
 from musicgym.registration import imported
 
 if TYPE_CHECKING:
-    from musicgym.agents.compose import Composed, Wish
+    from musicgym.agents.compose import Composed
     from musicgym.agents.runs import Run
     from musicgym.agents.settings import Settings
+    from musicgym.agents.wish import Wish
 
 compose = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 _EXAMPLES = """\b
@@ -66,7 +67,12 @@ def run(
     An agent that was trained in one key composes there; pieces are transposed to the key asked for.
     """
     from musicgym.agents.settings import reward_of, task_id
+    from musicgym.agents.wish import Wish
 
+    with typed():
+        wish = Wish(pieces, given, keep, given_key, key, tempo, temperature, bars, seed)
+    if out is not None:
+        _check_new(out)
     if task is not None:
         with typed():
             task_id(task)  # imports the user's own
@@ -83,11 +89,9 @@ def run(
     if task is not None and task_id(task) != settings.task:
         raise UsageError(f"--task {task}: the agent in {str(place.folder)!r} composes {settings.task}")
     _check_known(settings)
-    from musicgym.agents.compose import Wish, agent_folder  # torch: a second or two, after what can be wrong at once
+    from musicgym.agents.compose import agent_folder  # torch: a second or two, after what can be wrong at once
     from musicgym.agents.compose import compose as composed_by
 
-    with typed():
-        wish = Wish(pieces, given, keep, given_key, key, tempo, temperature, bars, seed)
     folder = agent_folder(place, config["seeds"], agent)
     found = composed_by(folder, settings, wish)
     notes = [*found.notes, *_remarks(found, wish, trained_on)]
@@ -145,9 +149,18 @@ def _written(found: Composed, place: Run, out: Path | None, wish: Wish, folder: 
 def _made(out: Path) -> Path:
     try:
         out.mkdir(parents=True, exist_ok=True)
-        taken = next(out.iterdir(), None) is not None
     except OSError as error:
         raise ValueError(f"cannot make {str(out)!r}: {error}; choose another folder with --out") from error
+    _check_new(out)
+    return out
+
+
+def _check_new(out: Path) -> None:
+    """Refuse a folder with something in it, and what is no folder."""
+    try:
+        taken = out.exists() and next(out.iterdir(), None) is not None
+    except OSError as error:
+        raise ValueError(f"cannot write to {str(out)!r}: {error}; choose another folder with --out") from error
     if taken:
         raise ValueError(f"{str(out)!r} is not empty: choose a new folder with --out")
     return out

@@ -69,7 +69,7 @@ def expressive_melody(
 
     low, high = _ends(range)
     check_range("ExpressiveMelody", low, high)
-    if bars is not None and ("length" in fields or not isinstance(bars, int) or bars < 1):
+    if bars is not None and ("length" in fields or bars.__class__ is not int or bars < 1):
         beside = f" beside length={fields['length']!r}" if "length" in fields else ""
         raise ValueError(f"bars={bars!r}{beside}: expected a whole number from 1 on, or length, in steps")
     page = Task(key=key, meter=meter, steps_per_quarter=steps_per_quarter).changed(**{"length": 1, **fields})

@@ -11,11 +11,13 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import typer
+from typer import Context
+from typer.core import TyperCommand
 
 from musicgym.commands import UsageError, typed
-from musicgym.corpus.own_files import ENDINGS, Opened, places, scores
+from musicgym.corpus.own_files import ENDINGS, Opened, misread, places, scores
 from musicgym.files.notation import bar_numbers
-from musicgym.registration import imported
+from musicgym.registration import imported, parted
 from musicgym.rewards.expression import parse
 from musicgym.rewards.marks import Judgement, Mark
 from musicgym.rewards.marks import judge as judged_by
@@ -30,8 +32,12 @@ Examples:
   musicgym reward theory tune.musicxml --rule leap_recovered --worst 10
   musicgym reward "rl_tuner - 0.5*rl_tuner.motif" tunes/ "more/*.abc" --worst 0
   musicgym reward theory take.mid --key "A minor" --grid 12 --set leap_recovered.leap=7
+  musicgym reward "-0.5*rl_tuner.motif" tunes/ --worst 0
   musicgym reward my_module:my_reward book.abc#12 --json
 """
+
+
+_FINEST = 96  # steps a quarter: rules know halves and thirds of beats, and on its divisors each is a step or none is near
 
 
 class Voices(enum.Enum):
@@ -50,7 +56,20 @@ class Wish(NamedTuple):
     bars: tuple[int, int] | None
 
 
-@reward.command(epilog=_EXAMPLES)
+class _Judge(TyperCommand):
+    """A command whose first argument may begin with a minus, as `-1*theory` does. It has no options of one letter."""
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        takes_value = {word for option in self.params if not getattr(option, "is_flag", True) for word in option.opts}
+        at = 0
+        while at < len(args) and args[at].startswith("--") and args[at] != "--":
+            at += 2 if args[at] in takes_value else 1
+        if at < len(args) and args[at].startswith("-") and not args[at].startswith("--"):
+            args = [*args[:at], f" {args[at]}", *args[at + 1 :]]  # with a space before it, it is no option
+        return super().parse_args(ctx, args)
+
+
+@reward.command(epilog=_EXAMPLES, cls=_Judge)
 def judge(
     expression: Annotated[str, typer.Argument(metavar="EXPR", help="A reward's name or an expression of names.")],
     files: Annotated[
@@ -69,7 +88,7 @@ def judge(
         typer.Option(help="The key of all pieces, such as 'A minor'. [default: the file's; in MIDI without one, estimated]"),
     ] = None,
     bars: Annotated[str | None, typer.Option(metavar="FIRST:LAST", help="Judge these bars as if they were all there is.")] = None,
-    grid: Annotated[int, typer.Option(min=1, max=960, help="Steps a quarter: 4, or 12 where there are triplets.")] = 4,
+    grid: Annotated[int, typer.Option(help=f"Steps a quarter, a divisor of {_FINEST}: 4, or 12 where there are triplets.")] = 4,
     voices: Annotated[
         Voices, typer.Option(help="tracks: a voice a part; skyline: the highest notes; split: all notes.")
     ] = Voices.tracks,
@@ -82,10 +101,13 @@ def judge(
     all the same, and the exit status is then 1.
     """
     with typed():
-        made = with_settings(parse(imported(expression, "reward")), set_ or [])
+        made = with_settings(_named(expression), set_ or [])
         wish = Wish(tuple(rule or ()), worst, _bars(bars))
         if key is not None:
             parse_key(key)
+        if grid < 1 or _FINEST % grid:
+            known = ", ".join(str(steps) for steps in range(1, _FINEST + 1) if _FINEST % steps == 0)
+            raise ValueError(f"--grid {grid}: expected one of {known}: rules count in halves and thirds")
     shown: list[dict[str, Any]] = []
     failures: list[dict[str, str]] = []
     for piece in _opened(files, grid, voices.value, key):
@@ -111,6 +133,16 @@ def judge(
         typer.echo(f"\n{len(shown)} pieces: totals from {min(totals):.2f} to {max(totals):.2f}, mean {np.mean(totals):.2f}")
     if failures:
         raise typer.Exit(1)
+
+
+def _named(expression: str) -> Reward:
+    """The reward that is typed. Raises ValueError, naming the module too where one was asked for it."""
+    text = imported(expression.strip(), "reward")
+    module, _ = parted(expression)
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise error if module is None else ValueError(f"{error}; the module {module!r} was imported for it") from error
 
 
 def _bars(text: str | None) -> tuple[int, int] | None:
@@ -143,6 +175,7 @@ def _shown(piece: Opened, score: Score, made: Reward, wish: Wish, way: str) -> t
         "bars": [int(numbers[first]), int(numbers[stop - 1])],
         "moved_to_grid": moved,
         "left_out": sum(change.notes for change in score.changes),
+        "misread": misread(score),
         "total": found.total,
         "terms": found.totals,
         "marks": [{**mark._asdict(), "value": round(mark.value, 6)} for mark in found.marks],
@@ -194,6 +227,7 @@ def _heading(record: dict[str, Any], way: str) -> list[str]:
         lines.append(
             f"  {record['moved_to_grid']} notes or marks were moved to the grid; --grid 12 holds triplets, 8 and 16 shorter notes"
         )
+    lines += [f"  not understood: {field}" for field in record["misread"]]
     if record["left_out"]:
         is_abc = record["file"].partition("#")[0].lower().endswith(".abc")
         split = "" if is_abc or way == "split" else " (--voices split keeps what sounds together)"

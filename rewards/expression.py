@@ -168,7 +168,8 @@ def _known(name: str, text: str) -> Factory:
         usable = [*known, *_BUILT_IN]
         near = difflib.get_close_matches(name, [*usable, *_PAID], n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else "see musicgym list rewards"
-        raise ValueError(f"unknown reward or rule {name!r} in {text!r}: {hint}")
+        inside = f" in {text!r}" if text.strip() != name else ""
+        raise ValueError(f"unknown reward or rule {name!r}{inside}: {hint}")
     return known[name]
 
 

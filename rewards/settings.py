@@ -25,8 +25,9 @@ def with_settings(reward: Reward, words: Iterable[str]) -> Reward:
         words: text.
 
     Raises:
-        ValueError: a word of another form, a term or parameter that isn't there (with the nearest names) or that stands in
-            several places, a value that is no number or out of the parameter's range, a rule inside `Normalised`.
+        ValueError: a word of another form, a name that comes twice, a term or parameter that isn't there (with the nearest names)
+            or that stands in several places, a value that is no number or out of the parameter's range, a rule inside
+            `Normalised`.
 
     Example:
         >>> from musicgym.rewards import parse
@@ -34,7 +35,12 @@ def with_settings(reward: Reward, words: Iterable[str]) -> Reward:
         >>> [(term, values, weight) for term, _, values, weight in changed.entries]
         [('fixed_repeat', (3.0,), 1.0), ('fixed_leap', (), 0.5)]
     """
+    given: dict[str, str] = {}
     for word in words:
+        name = word.partition("=")[0].strip()
+        if name in given:
+            raise ValueError(f"{word!r}: {name} was set already, by {given[name]!r}: expected one value")
+        given[name] = word
         reward = _changed_by(reward, word)
     return reward
 

@@ -13,6 +13,7 @@ from musicgym.commands import UsageError, typed
 corpus = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     no_args_is_help=True,
     help="Collections of real tunes: those of the installed music21, and folders of files.",
 )

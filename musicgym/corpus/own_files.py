@@ -22,6 +22,8 @@ ENDINGS = MIDI + MUSICXML + ABC
 _KEY_SIGNATURE = b"\xff\x59\x02"  # the meta event; 0xff occurs nowhere else but in text and system messages
 _ODD_METRE = re.compile(r"a bar of (\d+)/(\d+) is no whole number of steps")  # what readers say of a metre they had to round
 
+_ABC_FIELD = re.compile(r"[KLMQ]:")  # what readers begin with where they say so
+
 
 class Place(NamedTuple):
     """A file, and which of its tunes is meant."""
@@ -93,6 +95,11 @@ def scores(place: Place, *, steps_per_quarter: int = 4, voices: str = "tracks", 
                 yield Opened(name, None, str(error))
     except (ValueError, OSError) as error:
         yield Opened(str(place), None, str(error))
+
+
+def misread(score: Score) -> list[str]:
+    """What the reader of ABC says of fields that it did not understand (`M:0/4`) or reads in a way of its own (`M:none`)."""
+    return [change.detail for change in score.changes if _ABC_FIELD.match(change.detail)]
 
 
 def in_key(score: Score, tonic: int, mode: int) -> Score:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -320,3 +321,27 @@ def test_a_task_that_starts_from_a_corpus_takes_no_beginning(at):
     Score.from_notes([MELODY], key="D major").to_midi(at / "mine.mid")
     with pytest.raises(ValueError, match="start from a corpus"):
         begin_with("mine.mid", Task(StepChoice(), voices=4, length=64, source="bach", given=(0,)))
+
+
+@pytest.mark.parametrize(
+    "words", [["-n", "0"], ["--tempo", "0"], ["--temperature", "nan"], ["--key", "H dur"], ["--out", "full"]], ids=" ".join
+)
+def test_what_is_cheap_to_check_is_checked_before_anything_heavy_is_loaded(runs, at, capsys, monkeypatch, words):
+    (at / "full").mkdir()
+    (at / "full" / "mine.txt").write_text("mine")
+    monkeypatch.setitem(sys.modules, "musicgym.agents.compose", None)
+    error = run(capsys, runs, "one", *words, status=1 if "--out" in words else 2).err
+    assert "needs" not in error
+    assert len(error.splitlines()) == 1
+
+
+def test_a_file_without_notes_is_named(runs, at, capsys):
+    (at / "none.abc").write_text("X:1\nT:A\nM:4/4\nK:C\nz4|\n")
+    assert "none.abc" in run(capsys, runs, "one", "--given", "none.abc", status=1).err
+
+
+def test_chords_and_broken_fields_of_the_beginning_are_told(runs, at, capsys):
+    (at / "chords.abc").write_text("X:1\nM:4/4\nL:1/0\nK:C\n[CE]4 [CE]4|CDEF GABc|\n")
+    notes = " ".join(composed(capsys, runs, "one", "-n", 1, "--given", "chords.abc", "--keep", 1)[0]["notes"])
+    assert "2 notes in the file were left out" in notes
+    assert "not understood: L:1/0" in notes

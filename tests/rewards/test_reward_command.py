@@ -238,3 +238,29 @@ def test_bad_input_is_one_line(tune, folder, capsys, words, status, message):
     error = run(capsys, *words, status=status).err
     assert message in error
     assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", [["-1*theory", "tune.mid", "--worst", "0"], ["--worst", "0", "-1*theory", "tune.mid"]])
+def test_an_expression_may_begin_with_a_minus(tune, capsys, words):
+    plain, turned = (judged(capsys, *w)["pieces"][0] for w in (["theory", "tune.mid"], words))
+    assert turned["total"] == pytest.approx(-plain["total"])
+    assert turned["marks"] == []
+
+
+def test_fields_of_abc_that_are_not_understood_are_told(folder, capsys):
+    (folder / "broken.abc").write_text("X:1\nM:0/4\nL:1/0\nK:Hdur\nCDEF|\n")
+    out = run(capsys, FIXED, "broken.abc").out
+    assert all(f"not understood: {field}" in out for field in ("M:0/4", "L:1/0", "K:Hdur"))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([FIXED, "tune.mid", "--grid", "5"], "expected one of 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 96"),
+        (["os:system", "tune.mid"], "unknown reward or rule 'system'"),
+        (["os:system", "tune.mid"], "the module 'os'"),
+        ([FIXED, "tune.mid", "--set", "leap=7", "--set", "leap=9"], "leap was set already, by 'leap=7'"),
+    ],
+)
+def test_what_is_typed_wrongly_is_told(tune, capsys, words, message):
+    assert message in run(capsys, *words, status=2).err
