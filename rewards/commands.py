@@ -11,7 +11,6 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import typer
-from typer import Context
 from typer.core import TyperCommand
 
 from musicgym.commands import UsageError, typed
@@ -59,7 +58,7 @@ class Wish(NamedTuple):
 class _Judge(TyperCommand):
     """A command whose first argument may begin with a minus, as `-1*theory` does. It has no options of one letter."""
 
-    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         takes_value = {word for option in self.params if not getattr(option, "is_flag", True) for word in option.opts}
         at = 0
         while at < len(args) and args[at].startswith("--") and args[at] != "--":

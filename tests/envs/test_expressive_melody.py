@@ -99,6 +99,7 @@ def test_arguments_set_range_key_velocities_and_any_field_of_a_task():
         ({"meter": None}, "meter=None"),
         ({"bars": 0}, "bars=0: expected a whole number from 1 on"),
         ({"bars": 2.5}, "bars=2.5"),
+        ({"bars": True}, "bars=True"),
         ({"bars": 2, "length": 32}, "bars=2 beside length=32"),
         ({"bars": 10_000}, "length=160000"),
         ({"range": (60, 50)}, r"low=60, high=50\): low must be below high"),

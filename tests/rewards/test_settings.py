@@ -34,8 +34,9 @@ def test_what_is_paid_and_the_fingerprint_change_and_change_back():
     assert with_settings(changed, ["repeat.most=4"]).fingerprint == plain.fingerprint
 
 
-def test_the_last_of_two_words_for_the_same_holds():
-    assert entry(with_settings(parse(FIXED), ["key=2", "key=3"]), "key")[3] == 3.0
+def test_two_words_for_the_same_are_refused():
+    with pytest.raises(ValueError, match="key was set already, by 'key=2'"):
+        with_settings(parse(FIXED), ["key=2", "key=3"])
 
 
 @pytest.mark.parametrize(
