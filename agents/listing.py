@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from musicgym.agents.strict_json import dumps
 from musicgym.choice import Choice, NoteChoice, StepChoice
 from musicgym.commands import UsageError, typed
 from musicgym.files.grid import pitch_name
@@ -53,7 +53,7 @@ def run(
         }
         found = {wanted: every[wanted]() for wanted in KINDS if kind in ("all", wanted)}
         lines = [line for wanted, rows in found.items() for line in _lines(wanted, rows, runs, in_full=kind != "all")]
-    typer.echo(json.dumps(found) if json_ else "\n".join(lines).strip())
+    typer.echo(dumps(found) if json_ else "\n".join(lines).strip())
 
 
 def tasks() -> list[dict[str, Any]]:
@@ -137,16 +137,17 @@ def terms_of(expression: str) -> dict[str, Any]:
 
 
 def agents(runs: Path) -> dict[str, Any]:
-    """The algorithms that `musicgym train` takes, and the agents that were trained in a folder."""
+    """The algorithms that `musicgym train` takes, the agents trained in a folder, and the runs skipped there and why."""
     from musicgym.agents.runs import CONFIG, Run
 
-    trained = []
+    trained, skipped = [], []
     for path in sorted(runs.glob(f"*/{CONFIG}")):
         place = Run(path.parent)
         try:
             config = place.config()
-        except ValueError:
-            continue  # of another version, or half a file: nothing that could be listed
+        except ValueError as error:  # of another version, half a file, altered
+            skipped.append({"run": str(place.folder), "reason": str(error)})
+            continue
         settings = config["settings"]
         trained.append(
             {
@@ -158,7 +159,7 @@ def agents(runs: Path) -> dict[str, Any]:
                 "finished": place.finished,
             }
         )
-    return {"algorithms": ALGORITHMS, "trained": trained}
+    return {"algorithms": ALGORITHMS, "trained": trained, "skipped": skipped}
 
 
 def corpora() -> list[dict[str, str]]:
@@ -190,6 +191,7 @@ def _lines(kind: str, rows: Any, runs: Path, *, in_full: bool) -> Iterator[str]:
             seeds = f"{len(row['seeds'])} seeds, " if len(row["seeds"]) > 1 else ""
             state = "" if row["finished"] else ", not finished"
             yield f"    {row['run']}  {row['task']}, {row['reward']}, {seeds}{row['steps']:,} steps{state}"
+        yield from (f"    {row['run']}  left out: {row['reason']}" for row in rows["skipped"])
     else:
         yield from (f"  {row['name']:<7} {row['title']}" for row in rows)
         yield "  musicgym corpus list says how much is in them, and their rights"

@@ -64,7 +64,7 @@ class Display:
         for seed in sorted(self.last):
             p = self.last[seed]
             left = (p.total - p.step) / max(p.steps_per_second, 1e-9)
-            returns = (f"{p.mean_return:9.1f}", Text(curve(self.history[seed]["return"], 16), style="cyan"))
+            returns = (_told(p.mean_return), Text(curve(self.history[seed]["return"], 16), style="cyan"))
             bars.add_row(
                 Text(f"seed {seed}", style="bold"),
                 ProgressBar(p.total, p.step, width=20 if several else 30),
@@ -74,16 +74,23 @@ class Display:
                 f"{left // 60:.0f}:{left % 60:02.0f} left",
                 *(returns if several else ()),
             )
+        if not several and all(map(math.isnan, self.history[self.seeds[0]]["return"])):
+            return Group(bars, Text("no piece finished yet"))
         terms = Table.grid(padding=(0, 2))
         for name, values in {} if several else self.history[self.seeds[0]].items():
             style = "bold" if name == "return" else ""
-            terms.add_row(Text(name, style=style), Text(f"{values[-1]:9.1f}", style=style), Text(curve(values), style="cyan"))
+            terms.add_row(Text(name, style=style), Text(_told(values[-1]), style=style), Text(curve(values), style="cyan"))
         return Group(bars, terms)
+
+
+def _told(value: float) -> str:
+    return f"{'–' if math.isnan(value) else f'{value:.1f}':>9}"
 
 
 def _line(seed: int, p: Progress) -> str:
     terms = "  ".join(f"{name} {value:.1f}" for name, value in p.terms.items())
-    return f"seed {seed}: {p.step:,} of {p.total:,} steps, {p.steps_per_second:,.0f}/s, return {p.mean_return:.1f}: {terms}"
+    told = "no piece finished yet" if math.isnan(p.mean_return) else f"return {p.mean_return:.1f}: {terms}"
+    return f"seed {seed}: {p.step:,} of {p.total:,} steps, {p.steps_per_second:,.0f}/s, {told}"
 
 
 def curve(values: list[float], width: int = _CURVE_WIDTH) -> str:

@@ -65,10 +65,11 @@ def write_report(
     seeds = f"{len(parts)} seeds" if len(parts) > 1 else f"seed {settings.seed}"
     blind = ", blind" if settings.blind else ""
     same = trained_on.fingerprint == reward.fingerprint
+    curves = [curve for own, place in parts if (curve := _curve(own, place)) is not None]
     page = Report(
         title=f"{name}: {run.folder.name}",
         summary=f"MaskablePPO{blind}, {settings.total_steps:,} choices, {seeds}, trained on {config['reward']['expression']}.",
-        curves=[_curve(own, place) for own, place in parts],
+        curves=curves,
         table=_table(comparison, [source for source in _REFERENCES if same and source in comparison.means]),
         rules=[Rule(term, line) for term, line in term_lines(reward, sample).items()],
         groups=groups,
@@ -78,7 +79,7 @@ def write_report(
             "Reward": _shown({**config["reward"], "judged by": reward.name, "fingerprint of that": reward.fingerprint}),
             "Versions": {**_shown(config["versions"]), "verovio": importlib.metadata.version("verovio")},
         },
-        notes=notes,
+        notes=[*notes, *([] if curves else ["no learning curve: no piece was finished in training"])],
     )
     write_page(run.folder / REPORT, page)
 
@@ -160,12 +161,19 @@ def _marked(label: str, score: Score, sites: np.ndarray, about: Sequence[Concern
     return Piece(label, score, marks, spans)
 
 
-def _curve(settings: Settings, place: Run) -> Curve:
+def _curve(settings: Settings, place: Run) -> Curve | None:
+    """How an agent learned; None if no rollout finished a piece."""
     records = place.metrics()
-    terms = records[-1]["terms"] if records else {}
-    values = {"return": [record["return"] for record in records]}
-    values |= {term: [record["terms"].get(term, math.nan) for record in records] for term in terms}
+    terms = next((terms for record in records if (terms := record.get("terms"))), None)
+    if terms is None:
+        return None
+    values = {"return": [_known(record.get("return")) for record in records]}
+    values |= {term: [_known(record.get("terms", {}).get(term)) for record in records] for term in terms}
     return Curve(f"seed {settings.seed}", [record["step"] for record in records], values)
+
+
+def _known(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def _table(comparison: Comparison, references: Sequence[str]) -> Table:

@@ -25,6 +25,7 @@ from typing import Any
 
 from musicgym import __version__
 from musicgym.agents.settings import Settings
+from musicgym.agents.strict_json import dumps
 from musicgym.files.atomic import replace_file
 
 CONFIG, METRICS, CHECKPOINT, AGENT, TABLE = "config.json", "metrics.jsonl", "checkpoint.npz", "agent.zip", "table.json"
@@ -44,14 +45,16 @@ class Run:
         return (self.folder / TABLE).exists()
 
     def config(self) -> dict[str, Any]:
-        """What config.json holds. Raises ValueError if it isn't there or can't be read."""
+        """What config.json holds. Raises ValueError if it isn't there, can't be read or isn't what `begin` writes."""
         path = self.folder / CONFIG
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            found["settings"] = Settings.from_dict(found["settings"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{str(path)!r} cannot be read ({error}): expected the folder of a training run") from error
-        return dict(found)
+            found = _checked(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, RecursionError) as error:
+            raise ValueError(
+                f"{str(path)!r} cannot be read ({error}): expected the folder of a training run; put the file back as "
+                "musicgym train wrote it, or train anew"
+            ) from error
+        return found
 
     def begin(self, settings: Settings, reward: str, fingerprint: str, seeds: list[int]) -> None:
         """Write config.json."""
@@ -67,22 +70,25 @@ class Run:
     def note(self, record: dict[str, Any]) -> None:
         """Add a line to metrics.jsonl."""
         with (self.folder / METRICS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+            file.write(dumps(record) + "\n")
 
     def metrics(self) -> list[dict[str, Any]]:
-        """All whole lines of metrics.jsonl: a kill can leave half a line at the end."""
+        """All whole lines of metrics.jsonl: a kill can leave half a line at the end.
+
+        A "return" is None where the rollout finished no piece.
+        """
         path = self.folder / METRICS
         records = []
-        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-            with contextlib.suppress(ValueError):
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []:
+            with contextlib.suppress(ValueError, RecursionError):
                 records.append(json.loads(line))
-        return records
+        return [record for record in records if _is_record(record)]
 
     def go_back(self, step: int) -> None:
         """Forget what came after `step`, and the temporary files of a process that was killed."""
         kept = [record for record in self.metrics() if record["step"] <= step]
         with replace_file(self.folder / METRICS) as temporary:
-            temporary.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
+            temporary.write_text("".join(dumps(record) + "\n" for record in kept), encoding="utf-8")
         for left in [*self.folder.glob(".*.npz"), *self.folder.glob(".*.zip"), *self.folder.glob(".*.json")]:
             left.unlink(missing_ok=True)
 
@@ -110,6 +116,26 @@ class Run:
             yield
         finally:
             os.close(handle)
+
+
+def _checked(found: Any) -> dict[str, Any]:
+    """What config.json must hold, its settings as `Settings`. Raises ValueError naming what is missing or of another type."""
+    if not isinstance(found, dict):
+        raise ValueError(f"it holds a {type(found).__name__}, not an object")
+    if missing := [name for name in ("settings", "seeds", "reward", "versions") if name not in found]:
+        raise ValueError(f"it has no {missing[0]!r}")
+    seeds, reward, versions = found["seeds"], found["reward"], found["versions"]
+    if not isinstance(seeds, list) or not seeds or not all(type(seed) is int and 0 <= seed < 1 << 32 for seed in seeds):
+        raise ValueError(f"seeds={seeds!r}: expected a list of whole numbers, 0..{(1 << 32) - 1}")
+    if not isinstance(reward, dict) or not all(isinstance(reward.get(name), str) for name in ("expression", "fingerprint")):
+        raise ValueError(f"reward={reward!r}: expected an object with the texts 'expression' and 'fingerprint'")
+    if not isinstance(versions, dict):
+        raise ValueError(f"versions={versions!r}: expected an object")
+    return {**found, "settings": Settings.from_dict(found["settings"])}
+
+
+def _is_record(record: Any) -> bool:
+    return isinstance(record, dict) and isinstance(record.get("step"), int) and isinstance(record.get("terms", {}), dict)
 
 
 def new_run(out: Path, name: str | None, task: str) -> Run:
@@ -158,8 +184,8 @@ def _make(out: Path, name: str) -> Path:
     return folder
 
 
-def found_run(out: Path, name: str | None) -> Run:
-    """A run that is there: by name, or the one that was written to last.
+def found_run(out: Path, name: str | None, *, learned: bool = False) -> Run:
+    """A run that is there: by name, or the one that was written to last, of those with a checkpoint if `learned`.
 
     Raises:
         ValueError: there is none.
@@ -172,6 +198,12 @@ def found_run(out: Path, name: str | None) -> Run:
         return Run(out / name)
     if not there:
         raise ValueError(f"there is no run in {str(out)!r}: start one by musicgym train, without --resume")
+    if learned:
+        there = [path for path in there if (path / CHECKPOINT).exists() or any(path.glob(f"seed-*/{CHECKPOINT}"))]
+        if not there:
+            raise ValueError(
+                f"no run in {str(out)!r} has a {CHECKPOINT} yet: musicgym train, or musicgym train --resume, makes one"
+            )
     return Run(there[-1])
 
 
@@ -180,6 +212,6 @@ def _last_written(folder: Path) -> float:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON, whole or not at all."""
+    """Write JSON, whole or not at all; null for what is no finite number."""
     with replace_file(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(dumps(value, indent=2) + "\n", encoding="utf-8")

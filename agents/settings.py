@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from musicgym.agents.options import make_task
 from musicgym.registration import imported, registered, task_ids
@@ -69,11 +72,13 @@ class Settings:
     threads: int = 1
 
     def __post_init__(self) -> None:
+        self._check_types()
         object.__setattr__(self, "net", tuple(self.net))
         object.__setattr__(self, "changes", tuple(self.changes))
         object.__setattr__(self, "options", {name: _tuples(value) for name, value in self.options.items()})  # JSON has lists
-        if not (math.isfinite(self.ent_coef) and self.ent_coef >= 0):
-            raise ValueError(f"ent_coef={self.ent_coef}: expected 0 or more")
+        for name in ("learning_rate", "clip_range", "ent_coef", "gamma", "gae_lambda"):
+            if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
+                raise ValueError(f"{name}={getattr(self, name)}: expected 0 or more")
         for name in ("steps", "n_envs", "n_steps", "batch_size", "n_epochs", "threads"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: expected 1 or more")
@@ -83,6 +88,13 @@ class Settings:
             raise ValueError("n_envs=1 with n_steps=1: PPO needs two choices or more between updates")
         if self.reward_scale is not None and not (math.isfinite(self.reward_scale) and self.reward_scale > 0):
             raise ValueError(f"reward_scale={self.reward_scale}: expected a number above 0")
+
+    def _check_types(self) -> None:
+        """Settings come from files too, where anything can stand."""
+        for names, fits, expected in _TYPES:
+            for name in names.split():
+                if not fits(getattr(self, name)):
+                    raise ValueError(f"{name}={getattr(self, name)!r}: expected {expected}")
 
     @property
     def total_steps(self) -> int:
@@ -96,7 +108,9 @@ class Settings:
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Settings:
-        """What `to_dict` made. Raises ValueError for unknown fields."""
+        """What `to_dict` made. Raises ValueError for unknown fields, and for values of another type."""
+        if not isinstance(fields, dict):
+            raise ValueError(f"settings={fields!r}: expected an object with the fields of a run")
         names = {field.name for field in dataclasses.fields(cls)}
         if unknown := sorted(set(fields) - names):
             raise ValueError(f"settings have the field {unknown[0]!r}: expected only {', '.join(sorted(names))}")
@@ -131,6 +145,37 @@ def reward_of(settings: Settings) -> Reward:
 
     asked = settings.reward if settings.reward is not None else registered(settings.task).reward
     return rewards.with_settings(rewards.parse(asked) if isinstance(asked, str) else asked, settings.changes)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return _is_whole(value) or isinstance(value, (float, np.floating))
+
+
+def _is_list_of(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, (list, tuple)) and all(map(fits, value))
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+# Fields, what their values must be, the same in words.
+_TYPES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+    ("task observation", _is_text, "text"),
+    ("reward", lambda value: value is None or _is_text(value), "text, or None"),
+    ("options", lambda value: isinstance(value, dict) and all(map(_is_text, value)), "names with values"),
+    ("changes", _is_list_of(_is_text), "a list of texts"),
+    ("steps seed n_envs n_steps batch_size n_epochs threads", _is_whole, "a whole number"),
+    ("window", lambda value: value is None or _is_whole(value), "a whole number, or None"),
+    ("blind", lambda value: isinstance(value, bool), "True or False"),
+    ("learning_rate clip_range ent_coef gamma gae_lambda", _is_number, "a number"),
+    ("net", _is_list_of(lambda width: _is_whole(width) and width >= 1), "a list of whole numbers, 1 or more"),
+    ("reward_scale", lambda value: value is None or _is_number(value), "a number, or None"),
+)
 
 
 def _tuples(value: Any) -> Any:

@@ -51,11 +51,19 @@ def test_a_set_is_shown_term_by_term(capsys):
 
 
 def test_trained_agents_are_listed_and_broken_folders_passed_over(tmp_path, capsys):
-    for name in ("a", "b"):
+    for name in ("a", "b", "c"):
         (tmp_path / name).mkdir()
         Run(tmp_path / name).begin(Settings(steps=2048), "rl_tuner", "0" * 16, [0, 1])
     (tmp_path / "b" / "config.json").write_text("{")
-    (row,) = listed(capsys, "agents", "--runs", str(tmp_path))["agents"]["trained"]
+    config = json.loads((tmp_path / "c" / "config.json").read_text())
+    del config["reward"]
+    (tmp_path / "c" / "config.json").write_text(json.dumps(config))
+    found = listed(capsys, "agents", "--runs", str(tmp_path))["agents"]
+    (row,) = found["trained"]
+    assert [left["run"] for left in found["skipped"]] == [str(tmp_path / "b"), str(tmp_path / "c")]
+    assert "config.json' cannot be read (it has no 'reward')" in found["skipped"][1]["reason"]
+    assert main(["list", "agents", "--runs", str(tmp_path)]) == 0
+    assert "c  left out: " in capsys.readouterr().out
     assert (row["seeds"], row["steps"], row["finished"]) == ([0, 1], 2048, False)
 
 

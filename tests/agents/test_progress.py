@@ -41,5 +41,8 @@ def test_on_a_terminal_one_agent_has_its_terms_and_several_have_a_bar_each():
 
 
 def test_a_rollout_without_a_finished_piece_is_shown_too():
-    assert "return nan" in shown([3], [(3, progress(100, float("nan")))], terminal=False)
-    assert "nan" in shown([3], [(3, progress(100, float("nan")))], terminal=True)
+    for terminal in (False, True):
+        page = shown([3], [(3, progress(100, float("nan")))], terminal=terminal)
+        assert "no piece finished yet" in page
+        assert "nan" not in page
+    assert "nan" not in shown([3, 4], [(3, progress(100, float("nan")))], terminal=True)

@@ -31,7 +31,7 @@ def sample(judged: Judged) -> Sample:
 
 
 def reported(
-    folder: Path, task: str, reward: rewards.Reward, seeds: int, *, paid: rewards.Reward | None = None
+    folder: Path, task: str, reward: rewards.Reward, seeds: int, *, paid: rewards.Reward | None = None, finished: bool = True
 ) -> tuple[str, Any, list[Judged], RealTunes]:
     """The report of a run whose agents play at random; its text, its data, the agents' pieces and the real tunes."""
     settings = [Settings(task=task, seed=seed) for seed in range(seeds)]
@@ -39,7 +39,8 @@ def reported(
     run.begin(settings[0], "<i>an expression</i>", reward.fingerprint, list(range(seeds)))
     agents = [play(task_of(own), 20, randomly(masked=True), reward=reward, seed=own.seed) for own in settings]
     random = play(task_of(settings[0]), 20, randomly(masked=True), reward=reward, seed=100)
-    for step in (64, 128):
+    run.note({"step": 32, "return": float("nan"), "terms": {}})  # no piece is finished yet
+    for step in (64, 128) if finished else ():
         run.note({"step": step, "return": 0.5 * step, "terms": dict.fromkeys(random.terms, 0.25 * step)})
     tunes = real_tunes(task_of(settings[0]), reward)
     samples = {"agent": sample(agents[0]), "random, masked": sample(random)}
@@ -119,7 +120,8 @@ def test_settings_versions_rules_and_references_are_there(melodies: Any) -> None
     assert data["rules"][0]["about"].startswith("-1 for a note outside the local key's scale")
     assert data["references"].keys() == {"random, masked", "real tunes"}
     assert [curve["label"] for curve in data["curves"]] == ["seed 0", "seed 1", "seed 2"]
-    assert data["curves"][0]["values"]["return"] == [32.0, 64.0]
+    assert data["curves"][0]["values"]["return"] == [None, 32.0, 64.0]
+    assert "no learning curve" not in text
 
 
 def test_a_task_without_real_tunes_and_a_reward_without_rules_have_a_report(tmp_path: Path) -> None:
@@ -129,3 +131,10 @@ def test_a_task_without_real_tunes_and_a_reward_without_rules_have_a_report(tmp_
     assert data["references"] == {}  # agents were paid otherwise: the curves can't be set beside the table
     assert len(data["pieces"]) == 8 + 2 + 2
     assert all(len(piece["voices"]) == 2 for piece in data["pieces"])
+
+
+def test_a_run_too_short_to_finish_a_piece_says_so_in_place_of_curves(tmp_path: Path) -> None:
+    text, data, _, _ = reported(tmp_path, "test/Duet-v0", rewards.parse("fixed_key"), 1, finished=False)
+    assert data["curves"] == []
+    assert 'id="chart"' not in text
+    assert "<li>no learning curve: no piece was finished in training</li>" in text
