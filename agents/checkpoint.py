@@ -23,7 +23,19 @@ if TYPE_CHECKING:
     from musicgym.agents.sb3 import ComposeVecEnv
 
 FORMAT = 1  # to be raised whenever what a checkpoint holds would change
-_DAMAGE = (OSError, KeyError, IndexError, EOFError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
+# What altered files raise. RecursionError: a plan nested too deeply; MemoryError: an array said to be enormous;
+# RuntimeError, AttributeError: trees of another form, in the hands of torch and NumPy.
+_DAMAGE = (
+    *(OSError, KeyError, IndexError, EOFError, TypeError, ValueError, AttributeError, OverflowError),
+    *(RuntimeError, RecursionError, MemoryError, NotImplementedError, zipfile.BadZipFile, zlib.error),
+)
+
+
+_KINDS: dict[str, type] = {
+    **dict.fromkeys(("timesteps", "updates", "pieces"), int),
+    **dict.fromkeys(("policy", "optimiser", "env", "random"), dict),
+    **dict.fromkeys(("observations", "starts", "returns", "lengths"), np.ndarray),
+}
 
 
 def write(path: Path, tree: Any) -> None:
@@ -40,19 +52,57 @@ def write(path: Path, tree: Any) -> None:
         np.savez(file, allow_pickle=False, plan=np.array(plan), **named)
 
 
-def read(path: Path) -> Any:
+def read(path: Path) -> dict[str, Any]:
+    """What `capture` returned and `write` wrote; tuples come back as lists.
+
+    Raises:
+        ValueError: the file isn't there, is damaged or of another format, is no checkpoint, or holds weights that are no numbers.
+    """
+    state = read_tree(path)
+    try:
+        _check(state)
+    except ValueError as error:
+        raise ValueError(f"checkpoint {str(path)!r} cannot be used: {error}") from error
+    return dict(state)
+
+
+def read_tree(path: Path) -> Any:
     """What `write` wrote; tuples come back as lists.
 
     Raises:
-        ValueError: the file isn't there, is damaged, or is no checkpoint.
+        ValueError: the file isn't there, is damaged, or is no tree.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
             return _tree(json.loads(str(file["plan"])), {name: file[name] for name in file.files})
     except _DAMAGE as error:
         raise ValueError(
-            f"checkpoint {str(path)!r} cannot be read ({error}): expected a file written by musicgym train"
+            f"checkpoint {str(path)!r} cannot be read ({_one_line(error)}): expected a file written by musicgym train"
         ) from error
+
+
+def _check(state: Any) -> None:
+    """Raises ValueError unless this can be what `capture` returned; whether it fits an agent `restore` and `load_policy` say."""
+    if not isinstance(state, dict) or "format" not in state:
+        raise ValueError("it doesn't hold the state of an agent; expected a file written by musicgym train")
+    if state["format"] != FORMAT:
+        raise ValueError(
+            f"it is of format {state['format']!r:.40}, and this version of musicgym reads format {FORMAT}; train anew"
+        )
+    for name, kind in _KINDS.items():
+        if not isinstance(state.get(name), kind):
+            raise ValueError(f"its {name!r} is a {type(state.get(name)).__name__}: expected a {kind.__name__}; train anew")
+    if state["timesteps"] < 0:
+        raise ValueError(f"its timesteps are {state['timesteps']}: expected 0 or more; train anew")
+    for name, weights in state["policy"].items():
+        if not isinstance(weights, np.ndarray) or weights.dtype.kind != "f":
+            raise ValueError(f"its policy's {name!r} is no array of floats; train anew")
+        if not np.isfinite(weights).all():
+            raise ValueError(f"its policy's {name!r} holds weights that are no finite numbers; train anew")
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _plan(value: Any, arrays: list[np.ndarray]) -> Any:
@@ -110,8 +160,8 @@ def load_policy(model: MaskablePPO, state: dict[str, Any]) -> None:
     """Put a checkpoint's weights into a model of the same make. Raises ValueError for another make."""
     try:
         model.policy.load_state_dict(_tensors(state["policy"]))
-    except (RuntimeError, KeyError) as error:
-        raise ValueError(f"the checkpoint's weights don't fit these settings: {error}") from error
+    except _DAMAGE as error:
+        raise ValueError(f"the checkpoint's weights don't fit these settings: {_one_line(error)}") from error
 
 
 def restore(model: MaskablePPO, state: dict[str, Any]) -> None:
@@ -120,11 +170,19 @@ def restore(model: MaskablePPO, state: dict[str, Any]) -> None:
     Raises:
         ValueError: the checkpoint is of another format or belongs to other settings.
     """
-    import torch
-
     if state.get("format") != FORMAT:
         raise ValueError(f"checkpoint of format {state.get('format')}: this version of musicgym reads format {FORMAT}")
     load_policy(model, state)
+    try:
+        _go_on(model, state)
+    except _DAMAGE as error:
+        raise ValueError(f"the checkpoint doesn't fit these settings: {_one_line(error)}; train anew") from error
+
+
+def _go_on(model: MaskablePPO, state: dict[str, Any]) -> None:
+    """Optimiser, pieces, counters and random states of a checkpoint."""
+    import torch
+
     model.policy.optimizer.load_state_dict(_tensors(state["optimiser"]))
     monitor, env = _layers(model)
     monitor.reset()
@@ -132,6 +190,9 @@ def restore(model: MaskablePPO, state: dict[str, Any]) -> None:
     monitor.episode_returns[:], monitor.episode_lengths[:] = state["returns"], state["lengths"]
     monitor.episode_count = state["pieces"]
     model.num_timesteps, model._n_updates = state["timesteps"], state["updates"]
+    shape = (model.n_envs, *(model.observation_space.shape or ()))
+    if state["observations"].shape != shape or state["starts"].shape != (model.n_envs,):
+        raise ValueError(f"observations {state['observations'].shape} of pieces {state['starts'].shape}: expected {shape}")
     model._last_obs, model._last_episode_starts = state["observations"], state["starts"]
     version, words, gauss = state["random"]["python"]
     random.setstate((version, tuple(words), gauss))

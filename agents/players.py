@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,19 @@ if TYPE_CHECKING:
 # Observations (N, ...), a mask int8 (N, codes) for each factor and a random source -> actions, int (N,) or (N, factors).
 Player = Callable[[np.ndarray, tuple[np.ndarray, ...], np.random.Generator], np.ndarray]
 KEPT_SCORES = 8
+
+
+class NotFiniteError(ValueError):
+    """A reward paid nan or an infinity."""
+
+
+def not_finite(paid: Mapping[str, np.ndarray]) -> str:
+    """What to say of a reward that paid nan or an infinity, from what each term paid."""
+    found = {term: values[~np.isfinite(values)] for term, values in paid.items()}
+    named = [f"{term} {values[0]:g}" for term, values in found.items() if values.size] or [
+        "the sum of its terms no finite number"
+    ]
+    return f"the reward paid {', '.join(named)}: expected finite numbers; look for divisions by 0 and the like in its rules"
 
 
 class Judged(NamedTuple):
@@ -54,6 +67,9 @@ def play(
         seed: piece i has the seed + i; the player's random source has it too.
         options: what all pieces start from, see `ComposeVectorEnv.reset`.
         keep: of how many pieces there will be a score.
+
+    Raises:
+        NotFiniteError: the reward paid nan or an infinity; the message names its terms.
     """
     rng = np.random.default_rng(seed)
     env = ComposeVectorEnv(task, pieces, reward=reward, observation=observation, window=window, autoreset_mode="next-step")
@@ -82,6 +98,8 @@ def play(
         playing &= ~ended
     env.close()
     assert music is not None
+    if not np.isfinite(totals).all():
+        raise NotFiniteError(not_finite(dict(zip(terms, totals, strict=True))))
     return Judged(terms, totals.T, [scores[row] for row in sorted(scores)], int(illegal.sum()), distinct_pieces(music), music)
 
 

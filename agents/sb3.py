@@ -13,6 +13,7 @@ import numpy as np
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecMonitor
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
+from musicgym.agents.players import NotFiniteError, not_finite
 from musicgym.task import Task
 from musicgym.vector_env import ComposeVectorEnv
 
@@ -111,12 +112,18 @@ class ComposeVecEnv(VecEnv):
         self._actions = actions
 
     def step_wait(self) -> VecEnvStepReturn:
-        """Write one choice into every piece. Returns observations, rewards, ends and infos; see `make_vec_env`."""
+        """Write one choice into every piece. Returns observations, rewards, ends and infos; see `make_vec_env`.
+
+        Raises:
+            NotFiniteError: the reward paid nan or an infinity; the message names its terms.
+        """
         if self._actions is None:
             raise RuntimeError("step_wait() before step_async(): call step(actions)")
         actions, self._actions = self._actions, None
         observations, rewards, terminated, truncated, infos = self.batch.step(actions)
         paid = infos["reward_terms"]
+        if not np.isfinite(rewards).all():
+            raise NotFiniteError(not_finite(paid))
         for row, term in zip(self._paid, self._terms, strict=True):
             row += paid[term]
         dones = terminated | truncated

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 import torch
 from sb3_contrib import MaskablePPO
+from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 
 from musicgym.agents import checkpoint
-from musicgym.agents.players import Judged, Player, play, randomly
+from musicgym.agents.players import Judged, NotFiniteError, Player, play, randomly
 from musicgym.agents.sb3 import make_vec_env
 from musicgym.agents.settings import Settings, reward_of, task_of
 
@@ -112,7 +113,8 @@ def train(
         seconds_between_checkpoints: at least so many; 0 for one after each rollout. There is always one at the end.
 
     Raises:
-        ValueError: settings or a checkpoint that don't fit.
+        ValueError: settings or a checkpoint that don't fit; a reward that pays nan or an infinity, weights that became so.
+            What was kept before that in `folder` stays.
     """
     model = make_agent(settings)
     model.set_logger(configure(str(folder / "tensorboard"), ["tensorboard"]) if folder else configure(None, []))
@@ -121,7 +123,13 @@ def train(
     left = settings.total_steps - model.num_timesteps
     if left > 0:
         keeper = _Keeper(settings, folder, watcher, seconds_between_checkpoints)
-        model.learn(left, callback=keeper, log_interval=None, reset_num_timesteps=state is None)  # type: ignore[arg-type]  # SB3 takes None
+        try:
+            model.learn(left, callback=keeper, log_interval=None, reset_num_timesteps=state is None)  # type: ignore[arg-type]  # SB3 takes None
+        except NotFiniteError as error:
+            raise ValueError(f"after {model.num_timesteps:,} choices {error}") from error
+        except (ValueError, RuntimeError) as error:  # what torch says of weights that an update spoiled is a page of numbers
+            _check_weights(model)
+            raise error
     return model
 
 
@@ -179,11 +187,13 @@ class _Keeper(BaseCallback):
     def _on_rollout_start(self) -> None:
         """Just after an update, where nothing is half done. Before the first rollout there is nothing to keep."""
         if self.num_timesteps > self.first_step:
+            _check_weights(self.model)
             self._report()
             if time.monotonic() - self.kept >= self.seconds:
                 self._keep()
 
     def _on_training_end(self) -> None:
+        _check_weights(self.model)  # nothing could be learned or composed with what would be kept
         self._report()
         self._keep()
 
@@ -199,7 +209,8 @@ class _Keeper(BaseCallback):
             **{f"terms/{k}": v for k, v in terms.items()},
             "time/steps_per_second": speed,
         }.items():
-            self.logger.record(name, value)
+            if np.isfinite(value):  # no return where no piece was finished
+                self.logger.record(name, value)
         self.logger.dump(self.num_timesteps)
         if self.watcher is not None:
             self.watcher(Progress(self.num_timesteps, self.settings.total_steps, speed, mean, terms, losses))
@@ -209,6 +220,15 @@ class _Keeper(BaseCallback):
             assert isinstance(self.model, MaskablePPO)
             checkpoint.write(self.folder / "checkpoint.npz", checkpoint.capture(self.model))
         self.kept = time.monotonic()
+
+
+def _check_weights(model: BaseAlgorithm) -> None:
+    """Raises ValueError if weights are nan or infinite."""
+    if not all(bool(torch.isfinite(weights).all()) for weights in model.policy.parameters()):
+        raise ValueError(
+            f"after {model.num_timesteps:,} choices the agent's weights are no finite numbers any more: training went off; "
+            "look for rewards of extreme size, or choose a lower learning_rate"
+        )
 
 
 def player(model: MaskablePPO, settings: Settings, *, masked: bool = True, greedy: bool = False) -> Player:
