@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -15,8 +16,9 @@ import typer
 
 from musicgym.agents.defaults import settings_for
 from musicgym.agents.options import parse_options
-from musicgym.agents.seeds import jobs_for
+from musicgym.agents.seeds import check_jobs, jobs_for
 from musicgym.agents.settings import Settings, reward_of, task_id, task_of
+from musicgym.agents.strict_json import dumps
 from musicgym.commands import UsageError, typed
 from musicgym.registration import imported, parted
 
@@ -92,7 +94,10 @@ def run(
     """
     began = time.monotonic()
     with typed():
+        check_jobs(jobs)
         options = parse_options(option or []) or None
+    if not (math.isfinite(checkpoint_every) and checkpoint_every >= 0):
+        raise UsageError(f"--checkpoint-every {checkpoint_every:g}: expected 0 seconds or more")
     asked = {
         "task": task, "options": options, "reward": reward, "changes": set_ or None,
         "steps": steps, "seed": seed, "seeds": seeds, "n_envs": envs, "observation": observation, "window": window,
@@ -212,7 +217,7 @@ def _report(place: Run, outcome: Outcome | None, as_json: bool, console: Console
         settings = dataclasses.asdict(config.pop("settings"))
         found = json.loads((folder / "table.json").read_text(encoding="utf-8"))
         line = {"folder": str(folder), "already_finished": outcome is None, "settings": settings, **config, **found}
-        sys.stdout.write(json.dumps(line) + "\n")
+        sys.stdout.write(dumps(line) + "\n")
         return
     if outcome is None:
         console.print(f"The run in {folder} is finished: nothing to go on with. Its figures are in {folder / 'table.md'}.")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from musicgym.agents.strict_json import dumps
 from musicgym.commands import UsageError, typed
 from musicgym.registration import imported
 
@@ -97,7 +98,7 @@ def run(
     notes = [*found.notes, *_remarks(found, wish, trained_on)]
     target = _written(found, place, out, wish, folder, notes, perform)
     if json_:
-        sys.stdout.write(json.dumps(_record(found, target, folder, wish, notes)) + "\n")
+        sys.stdout.write(dumps(_record(found, target, folder, wish, notes)) + "\n")
         return
     _say(found, target, folder, notes)
 
@@ -108,7 +109,7 @@ def _place(name: str, runs: Path) -> Run:
 
     if name != "last" and (Path(name) / CONFIG).exists():
         return Run(Path(name))
-    return found_run(runs, None if name == "last" else name)
+    return found_run(runs, None if name == "last" else name, learned=True)
 
 
 def _check_known(settings: Settings) -> None:
@@ -142,8 +143,16 @@ def _written(found: Composed, place: Run, out: Path | None, wish: Wish, folder: 
 
     target = new_folder(place.folder, "composed") if out is None else _made(out)
     write_pieces(target, found.scores, f"{place.folder.name}, seed {wish.seed}", performed=perform)
-    write_json(target / "composed.json", _record(found, target, folder, wish, notes))
+    # In the file, paths as seen from where it lies: the same command writes the same bytes, and the folder can be moved.
+    write_json(target / "composed.json", _record(found, Path(), _seen_from(target, folder), wish, notes))
     return target
+
+
+def _seen_from(place: Path, path: Path) -> Path:
+    try:
+        return Path(os.path.relpath(path, place))
+    except ValueError:  # another drive of Windows
+        return path.resolve()
 
 
 def _made(out: Path) -> Path:
@@ -163,7 +172,6 @@ def _check_new(out: Path) -> None:
         raise ValueError(f"cannot write to {str(out)!r}: {error}; choose another folder with --out") from error
     if taken:
         raise ValueError(f"{str(out)!r} is not empty: choose a new folder with --out")
-    return out
 
 
 def _record(found: Composed, target: Path, folder: Path, wish: Wish, notes: list[str]) -> dict[str, Any]:

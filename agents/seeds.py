@@ -38,10 +38,15 @@ def jobs_for(seeds: int, threads: int, asked: int | None) -> int:
     Raises:
         ValueError: fewer than one is asked for.
     """
-    if asked is not None and asked < 1:
-        raise ValueError(f"--jobs {asked}: expected 1 or more")
+    check_jobs(asked)
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(seeds, max(1, usable // threads) if asked is None else asked)
+
+
+def check_jobs(asked: int | None) -> None:
+    """Raises ValueError if fewer processes than one are asked for."""
+    if asked is not None and asked < 1:
+        raise ValueError(f"--jobs {asked}: expected 1 or more")
 
 
 def train_parts(

@@ -94,7 +94,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(runs, at, ca
         run(capsys, runs, "one", "-n", 2, "--seed", seed, "--out", at / out)
         made.append(
             {path.name: path.read_bytes() for path in (at / out / "pieces").iterdir()}
-            | {"": (at / out / "pieces.png").read_bytes()}
+            | {name: (at / out / name).read_bytes() for name in ("pieces.png", "composed.json")}
         )
     assert made[0] == made[1]
     assert made[0]["1.wav"] != made[2]["1.wav"]

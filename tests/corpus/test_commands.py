@@ -15,6 +15,15 @@ def test_list_counts_every_collection_and_names_its_rights(capsys):
     assert "public domain" in out
 
 
+def test_build_counts_what_list_counts_and_what_is_off_its_grid(capsys):
+    assert main(["corpus", "list", "--json"]) == 0
+    row = next(row for row in json.loads(capsys.readouterr().out) if row["name"] == "bach")
+    assert main(["corpus", "build", "bach"]) == 0
+    out = capsys.readouterr().out
+    counts = f"{row['pieces']:,} on a grid of 4 steps a quarter, {row['left_out']:,} off the grid"
+    assert f"bach: {row['pieces'] + row['left_out']:,} pieces ({counts})" in out
+
+
 def test_list_as_json_holds_the_split(capsys):
     assert main(["corpus", "list", "--json"]) == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
