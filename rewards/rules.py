@@ -7,6 +7,7 @@ import inspect
 import sys
 import types
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
@@ -29,6 +30,8 @@ ABOUTS: tuple[About, ...] = ("here", "ended", "before", "bar", "piece")
 _ABOUT_AT: dict[At, About] = {"any": "here", "note": "here", "bar": "bar", "end": "piece"}
 _REACH = 32767  # a span for "to the end of the piece": pieces are shorter
 _FIRST = ("piece", "voice", "step")
+
+_OWN = ("musicgym.rewards.performance", "musicgym.rewards.rl_tuner", "musicgym.rewards.theory")  # where this library's rules are
 
 RULES: dict[str, Rule] = {}
 
@@ -214,6 +217,9 @@ def rule(
 
     def decorate(function: Callable[..., float]) -> Rule:
         made = Rule(function, span, sees, at, within, about=about)
+        if not made.__module__.startswith("musicgym.rewards"):
+            for module in _OWN:  # a user's rule must not take a name that one of ours will want when it is first asked for
+                import_module(module)
         known = RULES.get(made.name)
         if known is not None and known.__module__ != made.__module__:
             raise ValueError(f"rule {made.name!r} is already registered by {known.__module__}: choose another name")

@@ -325,3 +325,17 @@ def test_bounds_that_are_none_are_refused_with_what_they_are(within):
         ValueError, match=r"rule bounded_for_tests: within=.*expected name -> \(low, high\), two numbers, low <= high"
     ):
         rule(within=within)(bounded_for_tests)
+
+
+def test_a_users_rule_cannot_take_a_name_of_ours_even_before_it_is_loaded() -> None:
+    code = """
+from musicgym.rewards import rule
+try:
+    @rule
+    def climax(piece, voice, step):
+        return 0.0
+except ValueError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "rule 'climax' is already registered by musicgym.rewards.theory.contour: choose another name\n"
