@@ -129,10 +129,10 @@ def loss(theta: np.ndarray, found: Sample) -> tuple[float, np.ndarray]:
 def telling(split: str = "valid", bars: int = 8) -> dict[str, bool]:
     """Whether a rule, alone, tells real tunes from one kind at least of spoiled tunes (`SPOILED`), near music or `SCRIPTED` play.
 
-    It does where the interval of its AUC lies above 0.5, of scripted play, whose pieces are few and alike, above `CLEARLY`. An AUC
-    below 0.5 counts for nothing, since no weight is negative, nor does what a rule tells of other scripted play, from which rules
-    that know nothing of music tell tunes. One look in forty at noise finds an interval above 0.5, so intervals are as much wider
-    as normal ones would be for as many looks (Bonferroni).
+    It does where the interval of its AUC lies above 0.5, of scripted play, whose pieces are few and alike, above `CLEARLY`. An
+    AUC below 0.5 counts for nothing, since no weight is negative, nor does what a rule tells of other scripted play, from which
+    rules that know nothing of music tell tunes. One look in forty at noise finds an interval above 0.5, so intervals are as much
+    wider as normal ones would be for as many looks (Bonferroni).
     """
     real = tunes(split, bars)
     kinds = (*SPOILED, *NEAR_MUSIC, *SCRIPTED)
