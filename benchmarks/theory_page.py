@@ -108,8 +108,8 @@ def _whole(judge: Rules, real: Tunes) -> list[str]:
         _said(
             """
             The probability that a real tune is worth more than a spoiled one (AUC; a tie counts half). Pooled: any tune against
-            any spoiled one; paired: each tune against its own spoiled copy. 0.5 tells nothing. Goals are for the pooled figure. The fit knew all of these
-            kinds, on other families, but displaced, retrograde and shuffled bars.
+            any spoiled one; paired: each tune against its own spoiled copy. 0.5 tells nothing. Goals are for the pooled
+            figure. The fit knew all of these kinds, on other families, but displaced, retrograde and shuffled bars.
             """
         ),
         _table(["real tunes against", "pooled", "paired", "goal"], rows),

@@ -28,9 +28,7 @@ def check_marks(label: str, marks: np.ndarray | None, spans: Sequence[Span], sha
     for span in spans:
         inside = 0 <= span.rule < rules and 0 <= span.voice < voices and 0 <= span.start < span.stop <= steps
         if not (inside and math.isfinite(span.value)):
-            raise ValueError(
-                f"piece {label!r} has {span}: expected a finite value within (rules, voices, steps) = {shape}"
-            )
+            raise ValueError(f"piece {label!r} has {span}: expected a finite value within (rules, voices, steps) = {shape}")
 
 
 def marks_data(marks: np.ndarray) -> dict[str, list[float]]:
