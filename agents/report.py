@@ -163,7 +163,8 @@ def _marked(label: str, score: Score, sites: np.ndarray, about: Sequence[Concern
 
 def _curve(settings: Settings, place: Run) -> Curve | None:
     """How an agent learned; None if no rollout finished a piece."""
-    records = place.metrics()
+    # Where pieces take several rollouts, some finish none; a curve is drawn through those that do.
+    records = [record for record in place.metrics() if record.get("return") is not None]
     terms = next((terms for record in records if (terms := record.get("terms"))), None)
     if terms is None:
         return None
