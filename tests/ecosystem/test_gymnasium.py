@@ -14,7 +14,7 @@ from gymnasium.utils.env_match import check_environments_match
 import musicgym
 from musicgym.observation import OBSERVATIONS
 
-IDS = musicgym.task_ids()
+IDS = [name for name in musicgym.task_ids() if name.startswith("musicgym/")]  # not those that other tests register
 every_id = pytest.mark.parametrize("id", IDS)
 every_observation = pytest.mark.parametrize("observation", OBSERVATIONS)
 
