@@ -17,7 +17,7 @@ from musicgym.engine import Engine
 from musicgym.pieces import Excerpts
 from musicgym.rewards import Reward
 from musicgym.rewards.theory import theory
-from musicgym.tasks import expressive_melody
+from musicgym.tasks.melody import expressive_melody
 
 FEWEST_WINDOWS = 20  # of a metre, or its 10th percentile is that of one or two tunes
 LOWEST = 10  # percentile of real tunes that non-music should stay below

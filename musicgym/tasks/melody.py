@@ -1,11 +1,9 @@
-"""The tasks that come registered."""
+"""Tasks of one voice on an empty page."""
 
 from __future__ import annotations
 
 import builtins
 from typing import TYPE_CHECKING, Any
-
-from musicgym.registration import register
 
 if TYPE_CHECKING:
     from musicgym.task import Task
@@ -32,7 +30,7 @@ def melody(
     from musicgym.choice import StepChoice
     from musicgym.task import Task
 
-    low, high = _ends(range)
+    low, high = range_ends(range)
     page = Task(StepChoice(low, high), length=length, key=key, meter=meter, steps_per_quarter=steps_per_quarter)
     return page.changed(**fields)
 
@@ -67,7 +65,7 @@ def expressive_melody(
     from musicgym.score import REST, bar_steps
     from musicgym.task import Task
 
-    low, high = _ends(range)
+    low, high = range_ends(range)
     check_range("ExpressiveMelody", low, high)
     if bars is not None and ("length" in fields or bars.__class__ is not int or bars < 1):
         beside = f" beside length={fields['length']!r}" if "length" in fields else ""
@@ -82,7 +80,8 @@ def expressive_melody(
     return page.changed(choice=NoteChoice(pitches, values, tuple(velocities)), length=length)
 
 
-def _ends(range: Any) -> tuple[int, int]:
+def range_ends(range: Any) -> tuple[int, int]:
+    """Lowest and highest pitch of a range. Raises ValueError for anything else than a pair."""
     if not isinstance(range, (tuple, list)) or len(range) != 2:
         raise ValueError(f"range={range!r}: expected (lowest, highest), MIDI numbers")
     return range[0], range[1]
@@ -104,7 +103,3 @@ def _note_values(steps_per_quarter: int, bar: int) -> tuple[int, ...]:
     sixteenths = [n * steps_per_quarter // 4 for n in (1, 2, 3, 4, 6, 8, 12, 16) if n * steps_per_quarter % 4 == 0]
     thirds = [n * steps_per_quarter // 3 for n in (1, 2) if steps_per_quarter % 3 == 0]
     return tuple(sorted({steps for steps in sixteenths + thirds if steps <= bar})) or (1,)
-
-
-register("musicgym/Melody-v0", melody, reward="theory")
-register("musicgym/ExpressiveMelody-v0", expressive_melody, reward="theory + 0.2*performance")

@@ -1,0 +1,9 @@
+"""The tasks that come registered; each module holds the functions that make those of its subject."""
+
+from __future__ import annotations
+
+from musicgym.registration import register
+from musicgym.tasks.melody import expressive_melody, melody
+
+register("musicgym/Melody-v0", melody, reward="theory")
+register("musicgym/ExpressiveMelody-v0", expressive_melody, reward="theory + 0.2*performance")
