@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from musicgym.agents.strict_json import dumps
+from musicgym.strict_json import dumps
 from musicgym.commands import UsageError, typed
 from musicgym.registration import imported
 

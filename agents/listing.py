@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from musicgym.agents.strict_json import dumps
+from musicgym.strict_json import dumps
 from musicgym.choice import Choice, NoteChoice, StepChoice
 from musicgym.commands import UsageError, typed
 from musicgym.files.grid import pitch_name

@@ -25,7 +25,7 @@ from typing import Any
 
 from musicgym import __version__
 from musicgym.agents.settings import Settings
-from musicgym.agents.strict_json import dumps
+from musicgym.strict_json import dumps
 from musicgym.files.atomic import replace_file
 
 CONFIG, METRICS, CHECKPOINT, AGENT, TABLE = "config.json", "metrics.jsonl", "checkpoint.npz", "agent.zip", "table.json"

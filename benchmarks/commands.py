@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from musicgym.commands import UsageError
+
 bench = typer.Typer(help="Measure: speed of the environments.", no_args_is_help=True, add_completion=False)
 
 
@@ -35,10 +37,13 @@ def speed(
 
         musicgym bench speed --part single --part startup
     """
-    from musicgym.benchmarks.speed import QUICK, Effort, measure
+    from musicgym.benchmarks.speed import PARTS, QUICK, Effort, measure
     from musicgym.benchmarks.speed_report import report
     from musicgym.files.atomic import replace_file
 
+    for name in part or ():
+        if name not in PARTS:
+            raise UsageError(f"--part {name}: expected some of {', '.join(PARTS)}")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

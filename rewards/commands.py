@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import enum
-import json
 import sys
 from collections.abc import Iterator
 from typing import Annotated, Any, NamedTuple
@@ -23,6 +22,7 @@ from musicgym.rewards.marks import judge as judged_by
 from musicgym.rewards.reward import Reward, few_or_list
 from musicgym.rewards.settings import with_settings
 from musicgym.score import Score, key_name, parse_key
+from musicgym.strict_json import dumps
 
 reward = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 _EXAMPLES = """\b
@@ -126,7 +126,7 @@ def judge(
             typer.echo("\n".join([*([""] if len(shown) > 1 else []), *lines]))
     if json_:
         of = {"name": made.name, "fingerprint": made.fingerprint}
-        sys.stdout.write(json.dumps({"reward": of, "pieces": shown, "failures": failures}) + "\n")
+        sys.stdout.write(dumps({"reward": of, "pieces": shown, "failures": failures}) + "\n")
     elif len(shown) > 1:
         totals = [record["total"] for record in shown]
         typer.echo(f"\n{len(shown)} pieces: totals from {min(totals):.2f} to {max(totals):.2f}, mean {np.mean(totals):.2f}")

@@ -213,8 +213,8 @@ def test_the_command_prints_tables(tmp_path, capsys):
 
 
 def test_an_unknown_part_is_named(tmp_path, capsys):
-    assert main(["bench", "speed", "--part", "speling", "--out", str(tmp_path / "x.json")]) == 1
-    assert "part 'speling': expected some of single, batches" in capsys.readouterr().err
+    assert main(["bench", "speed", "--part", "speling", "--out", str(tmp_path / "x.json")]) == 2
+    assert "--part speling: expected some of single, batches" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 

@@ -561,6 +561,11 @@ def test_a_score_too_long_for_midi_is_refused() -> None:
         midi.to_bytes(dataclasses.replace(Score.from_notes([[(0, 4, 60, 80)]]), tempos=late))
 
 
+def test_half_a_surrogate_pair_which_no_file_can_hold_is_refused() -> None:
+    with pytest.raises(ValueError, match="half a surrogate pair"):
+        dataclasses.replace(Score.blank(1, 4), title="a\ud800")
+
+
 def test_an_empty_score_is_refused() -> None:
     with pytest.raises(ValueError, match="0 voices and 8 steps"):
         midi.to_bytes(Score.blank(0, 8))

@@ -135,6 +135,15 @@ def test_a_midi_file_without_a_key_gets_the_one_its_notes_fit(folder, capsys):
     assert (asked["key"], asked["key_from"]) == ("E minor", "asked for")
 
 
+def test_a_value_that_is_no_number_is_null_in_json(tune, folder, capsys, monkeypatch):
+    (folder / "planted_nan.py").write_text(
+        "import math\nfrom musicgym.rewards import rule\n@rule\ndef planted_nan(piece, voice, step):\n"
+        '    """Not a number (our own)."""\n    return math.nan\n'
+    )
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    assert judged(capsys, "planted_nan:planted_nan", "tune.mid")["pieces"][0]["total"] is None
+
+
 def test_parameters_weights_and_rewards_of_ones_own(tune, folder, capsys, monkeypatch):
     (folder / "planted_rewards.py").write_text(
         "from musicgym.rewards import rule\n@rule\ndef planted_degree(piece, voice, step, *, degree=0):\n"
