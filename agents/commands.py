@@ -18,9 +18,9 @@ from musicgym.agents.defaults import settings_for
 from musicgym.agents.options import parse_options
 from musicgym.agents.seeds import check_jobs, jobs_for
 from musicgym.agents.settings import Settings, reward_of, task_id, task_of
-from musicgym.strict_json import dumps
 from musicgym.commands import UsageError, typed
 from musicgym.registration import imported, parted
+from musicgym.strict_json import dumps
 
 if TYPE_CHECKING:
     from rich.console import Console

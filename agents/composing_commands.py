@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from musicgym.strict_json import dumps
 from musicgym.commands import UsageError, typed
 from musicgym.registration import imported
+from musicgym.strict_json import dumps
 
 if TYPE_CHECKING:
     from musicgym.agents.compose import Composed

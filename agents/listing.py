@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
-from musicgym.strict_json import dumps
 from musicgym.choice import Choice, NoteChoice, StepChoice
 from musicgym.commands import UsageError, typed
 from musicgym.files.grid import pitch_name
 from musicgym.registration import imported, registered, task_ids
+from musicgym.strict_json import dumps
 from musicgym.task import Task
 
 list_ = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)

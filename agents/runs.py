@@ -25,8 +25,8 @@ from typing import Any
 
 from musicgym import __version__
 from musicgym.agents.settings import Settings
-from musicgym.strict_json import dumps
 from musicgym.files.atomic import replace_file
+from musicgym.strict_json import dumps
 
 CONFIG, METRICS, CHECKPOINT, AGENT, TABLE = "config.json", "metrics.jsonl", "checkpoint.npz", "agent.zip", "table.json"
 REPORT = "report.html"
