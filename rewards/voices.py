@@ -1,0 +1,88 @@
+"""What rules of several voices read off a piece: the interval between two voices, who moves, and how they move together.
+
+Nothing here counts steps. All hangs on where notes begin and on what sounds just before, so that a piece reads alike on every
+grid that holds it, of one step a bar or of sixteenths.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from musicgym.compiled import kernel
+from musicgym.pieces import Piece
+
+OCTAVE = 12
+FIFTH = 7
+STILL, OBLIQUE, CONTRARY, SIMILAR, PARALLEL = 0, 1, 2, 3, 4  # kinds of motion; PARALLEL is similar motion too
+# int64 (12,): an interval's number by its semitones, 1 a unison or octave; the tritone, fourth or fifth, is a number of its own.
+NUMBER = np.array([1, 2, 2, 3, 3, 4, 0, 5, 6, 6, 7, 7])
+
+
+@kernel
+def attacks(piece: Piece, voice: int, step: int) -> bool:
+    """Whether a note begins at this site."""
+    return piece.onset[voice, step] and piece.pitch[voice, step] >= 0
+
+
+@kernel
+def pitch_before(piece: Piece, voice: int, step: int) -> int:
+    """The pitch that sounds just before this step; REST or BLANK (both below 0) where none does."""
+    return piece.pitch[voice, step - 1] if step > 0 else -1
+
+
+@kernel
+def moves(piece: Piece, voice: int, step: int) -> int:
+    """Semitones by which the voice moves into this step: 0 where no note begins, after a rest, and where a note is repeated."""
+    if step == 0 or not piece.onset[voice, step] or piece.pitch[voice, step] < 0 or piece.pitch[voice, step - 1] < 0:
+        return 0
+    return piece.pitch[voice, step] - piece.pitch[voice, step - 1]
+
+
+@kernel
+def interval(piece: Piece, voice: int, other: int, step: int) -> int:
+    """Semitones between the pitches that sound in two voices at this step, 0 or more; -1 where one of them is silent."""
+    if step < 0 or piece.pitch[voice, step] < 0 or piece.pitch[other, step] < 0:
+        return -1
+    return abs(piece.pitch[voice, step] - piece.pitch[other, step])
+
+
+@kernel
+def interval_class(piece: Piece, voice: int, other: int, step: int) -> int:
+    """As `interval`, less all octaves: 0..11; -1 where one of them is silent."""
+    size = interval(piece, voice, other, step)
+    return size % OCTAVE if size >= 0 else -1
+
+
+@kernel
+def motion(piece: Piece, voice: int, other: int, step: int) -> int:
+    """How two voices move together into this step.
+
+    STILL: neither moves; OBLIQUE: one does; CONTRARY: in opposite directions; SIMILAR: in the same; PARALLEL: in the same, between
+    intervals of one number (thirds, tenths). A note after a rest and a repeated note do not move.
+    """
+    one, two = moves(piece, voice, step), moves(piece, other, step)
+    if one == 0 or two == 0:
+        return STILL if one == two else OBLIQUE
+    if (one > 0) != (two > 0):
+        return CONTRARY
+    here, there = interval_class(piece, voice, other, step), interval_class(piece, voice, other, step - 1)
+    return PARALLEL if NUMBER[here] == NUMBER[there] else SIMILAR
+
+
+@kernel
+def same_direction(piece: Piece, voice: int, other: int, step: int) -> bool:
+    """Whether both voices move into this step, and the same way."""
+    one, two = moves(piece, voice, step), moves(piece, other, step)
+    return (one > 0 and two > 0) or (one < 0 and two < 0)
+
+
+@kernel
+def attack_before(piece: Piece, voice: int, other: int, step: int) -> int:
+    """The last step before this one at which notes began in both voices; -1 where there is none."""
+    a, b = piece.previous[voice, step], piece.previous[other, step]
+    while a != b and a >= 0 and b >= 0:
+        if a > b:
+            a = piece.previous[voice, a]
+        else:
+            b = piece.previous[other, b]
+    return a if a == b else -1
