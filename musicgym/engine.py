@@ -251,7 +251,7 @@ def _meters(bar: np.ndarray, beat: np.ndarray, steps_per_quarter: int) -> tuple[
     return tuple(changes)
 
 
-def as_material(given: Sequence[Score] | Excerpts) -> Excerpts:
+def as_material(given: Sequence[Any] | Excerpts) -> Excerpts:
     """Scores or excerpts as excerpts. Raises TypeError for anything else."""
     if not isinstance(given, Excerpts) and not (isinstance(given, Sequence) and all(isinstance(s, Score) for s in given)):
         raise TypeError(f"given is a {type(given).__name__} of other things: expected a list of musicgym.Score, or excerpts")

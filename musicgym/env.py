@@ -36,7 +36,8 @@ class ComposeEnv(gym.Env[np.ndarray, Any]):
         reward: a `Reward` or an expression such as "rl_tuner - 0.5*rl_tuner.motif"; None for the task's own.
         observation: "onehot", "tokens" or "pianoroll".
         window: steps of music in the window of tokens; None for the default.
-        given: what pieces start from instead of the task's own source: scores or excerpts.
+        given: what pieces start from instead of the task's own source: scores or excerpts. Voices, as in `given=(0, 3)`, are
+            the task's field of that name: those that stand there already.
         render_mode: "ansi" (text), "rgb_array" (a piano roll, uint8 (height, width, 3)) or "human" (prints text).
         fields: arguments of a registered task (`length=64`), or fields of `task` to change.
 
@@ -53,7 +54,7 @@ class ComposeEnv(gym.Env[np.ndarray, Any]):
         reward: Reward | str | None = None,
         observation: str = "onehot",
         window: int | None = None,
-        given: Sequence[Score] | Excerpts | None = None,
+        given: Sequence[Score] | Sequence[int] | Excerpts | None = None,
         render_mode: str | None = None,
         **fields: Any,
     ) -> None:

@@ -45,7 +45,8 @@ class Session:
         reward: a `Reward` or an expression; None for the task's own.
         observation: one of `musicgym.observation.OBSERVATIONS`.
         window: steps of the window of tokens; None for the default.
-        given: what pieces start from instead of the task's source: scores or excerpts.
+        given: what pieces start from instead of the task's source: scores or excerpts. Or whole numbers, then the field
+            `given` of the task: the voices that stand there already.
         fields: arguments of a registered task, or fields of `task` to change.
     """
 
@@ -56,9 +57,11 @@ class Session:
         reward: Reward | str | None,
         observation: str,
         window: int | None,
-        given: Sequence[Score] | Excerpts | None,
+        given: Sequence[Score] | Sequence[int] | Excerpts | None,
         fields: dict[str, Any],
     ) -> None:
+        if isinstance(given, (list, tuple)) and all(isinstance(voice, (int, np.integer)) for voice in given):
+            fields, given = {**fields, "given": tuple(int(voice) for voice in given)}, None
         self.task, default = _task_of(task, fields)
         if isinstance(given, (list, tuple)) and all(isinstance(score, Score) for score in given):
             given = [self._whole(score) for score in given]

@@ -37,6 +37,7 @@ class Task:
         tempo: quarter notes a minute.
         source: names of corpora as `musicgym.corpus.load` takes them, comma-separated, and after a slash the
             split ("bach/train"); "" for an empty page.
+        quantise: of the source; False leaves out pieces with notes between the steps of the grid, True takes what sounds at each step.
         given: voices of the source that stand there already.
         blank: share of the other voices that is blank, in (0, 1].
         holes: what is blank or given as one: "slot" or "bar".
@@ -64,6 +65,7 @@ class Task:
     key: str | tuple[str, ...] = "C major"
     tempo: float = 120.0
     source: str = ""
+    quantise: bool = False
     given: tuple[int, ...] = ()
     blank: float = 1.0
     holes: Literal["slot", "bar"] = "slot"
@@ -115,6 +117,7 @@ class Task:
             (self.meter is None or (len(self.meter) == 2 and all(type(n) is int for n in self.meter)), "meter", "(beats, unit)"),
             (1 <= self.steps_per_quarter <= 960, "steps_per_quarter", "1..960"),
             (isinstance(self.choice, (StepChoice, NoteChoice, ChordChoice)), "choice", "a StepChoice, NoteChoice or ChordChoice"),
+            (type(self.quantise) is bool, "quantise", "True or False"),
             (all(type(v) is int for v in self.given), "given", "voices as whole numbers"),
             (all(type(p) is int and 0 <= p <= 127 for p in self.programs), "programs", "General MIDI programs, 0..127"),
             (len(self.keys) > 0, "key", "a key's name, or several"),
@@ -174,6 +177,7 @@ class Task:
             steps_per_quarter=self.steps_per_quarter,
             meter=self.meter,
             ranges=self.choice.voice_ranges(self.voices),
+            quantise=self.quantise,
         )
         return found
 

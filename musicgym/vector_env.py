@@ -46,7 +46,8 @@ class ComposeVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         window: steps of music in the window of tokens; None for the default.
         autoreset_mode: "same-step" (the default), "next-step" or "disabled", or an `AutoresetMode`.
         copy: fresh arrays from every call; with False observations and masks are the same buffers each time.
-        given: what pieces start from instead of the task's own source: scores or excerpts.
+        given: what pieces start from instead of the task's own source: scores or excerpts. Voices, as in `given=(0, 3)`, are
+            the task's field of that name: those that stand there already.
         render_mode: "rgb_array" or "ansi", or None.
         fields: arguments of a registered task (`length=64`), or fields of `task` to change.
 
@@ -66,7 +67,7 @@ class ComposeVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         window: int | None = None,
         autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
         copy: bool = True,
-        given: Sequence[Score] | Excerpts | None = None,
+        given: Sequence[Score] | Sequence[int] | Excerpts | None = None,
         render_mode: str | None = None,
         **fields: Any,
     ) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from musicgym.corpus.bundled import load
 from musicgym.corpus.families import SPLITS
+from musicgym.corpus.sampled import sampled
 from musicgym.pieces import Excerpts
+
+_FINE = 12  # steps a quarter: sixteenths and triplets
 
 
 def material(
@@ -17,6 +22,7 @@ def material(
     steps_per_quarter: int = 4,
     meter: tuple[int, int] | None = None,
     ranges: np.ndarray | None = None,
+    quantise: bool = False,
 ) -> Excerpts:
     """The pieces of a `Task`'s source that fit the task.
 
@@ -27,21 +33,25 @@ def material(
         steps_per_quarter: the grid.
         meter: only music wholly in this metre.
         ranges: int (voices, 2): lowest and highest pitch of each voice; music outside is left out.
+        quantise: False leaves out pieces with notes between the steps of the grid; True takes what sounds at each step.
 
     Raises:
         ValueError: an unknown name or split, or nothing that fits.
     """
     names, _, split = source.partition("/")
-    corpus = load(*(name.strip() for name in names.split(",")), steps_per_quarter=steps_per_quarter)
+    factor = _FINE // math.gcd(_FINE, steps_per_quarter) if quantise else 1
+    corpus = load(*(name.strip() for name in names.split(",")), steps_per_quarter=steps_per_quarter * factor, exact=not quantise)
     if split:
         if split not in SPLITS:
             raise ValueError(f"source {source!r}: expected a split of {', '.join(SPLITS)} after the slash")
         corpus = corpus.split(split)
     if steps is not None:
-        found = corpus.excerpts(steps, voices=voices, meter=meter)
+        found = corpus.excerpts(steps * factor, voices=voices, meter=meter)
     else:
         whole = list(corpus.filter(voices=voices, meter=meter))
         found = Excerpts.from_scores(whole) if whole else Excerpts.blank(0, voices, 1)
+    if factor > 1:
+        found = sampled(found, factor)
     if ranges is not None:
         low, high = ranges[:, 0, None], ranges[:, 1, None]
         fits = (found.pitch < 0) | ((found.pitch >= low) & (found.pitch <= high))

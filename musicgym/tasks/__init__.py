@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from musicgym.registration import register
+from musicgym.tasks.chorale import chorale
 from musicgym.tasks.melody import expressive_melody, melody
 
 register("musicgym/Melody-v0", melody, reward="theory")
 register("musicgym/ExpressiveMelody-v0", expressive_melody, reward="theory + 0.2*performance")
+register("musicgym/Chorale-v0", chorale, reward="theory")
