@@ -148,7 +148,7 @@ class Score:
         mode: int8 (steps,); index into `MODES`.
         phrase_end: bool (steps,); a phrase ends with the event that begins or sounds here (a fermata).
         spelling: int8 (voices, steps) or None; place on the line of fifths (C = 0), only where a note sounds.
-        chord: int16 (steps,) or None; `NO_CHORD` where there is none.
+        chord: int16 (steps,) or None; codes of `musicgym.chords`, `NO_CHORD` where there is none.
         steps_per_quarter: the grid.
         meters, tempos, keys: changes by step; the first of each is at step 0.
         programs: General MIDI program per voice (0..127).
@@ -229,6 +229,10 @@ class Score:
             raise ValueError("Score: position must be >= 0 and tonic within 0..11")
         if steps and not 0 <= self.mode.min() <= self.mode.max() < len(MODES):
             raise ValueError(f"Score.mode: expected 0..{len(MODES) - 1}, indices into MODES {MODES}")
+        if self.chord is not None:
+            from musicgym.chords import check_chords
+
+            check_chords(self.chord, "Score.chord")
         if self.velocity.max(initial=0) > 127:
             raise ValueError(f"Score.velocity holds {self.velocity.max()}: expected 0..127")
         if self.steps_per_quarter < 1:
@@ -379,7 +383,7 @@ class Score:
     # Changed copies
 
     def transpose(self, semitones: int) -> Score:
-        """The score and its keys moved by semitones. Raises ValueError if a note would leave 0..127."""
+        """The score, its keys and its chords moved by semitones. Raises ValueError if a note would leave 0..127."""
         pitch = np.where(self.pitch >= 0, self.pitch.astype(int) + semitones, self.pitch)
         if ((pitch < 0) & (self.pitch >= 0)).any() or pitch.max(initial=0) > 127:
             raise ValueError(f"transpose({semitones}): a note would leave the MIDI range 0..127")
@@ -389,7 +393,11 @@ class Score:
         if self.spelling is not None:
             shift = self._signature_shift(keys)  # (steps,)
             spelling = np.where(self.pitch >= 0, self.spelling + shift, self.spelling)
-        chord = None if self.chord is None else self.chord
+        chord = None
+        if self.chord is not None:
+            from musicgym.chords import transpose_chords
+
+            chord = transpose_chords(self.chord, semitones)
         return dataclasses.replace(self, pitch=pitch, tonic=tonics, keys=keys, spelling=spelling, chord=chord)
 
     def _signature_shift(self, keys: tuple[KeyChange, ...]) -> np.ndarray:

@@ -14,11 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from musicgym.chords import MEMBERS
 from musicgym.files import musicxml
 from musicgym.score import BLANK, MODES, REST, KeyChange, MeterChange, Note, Score, TempoChange, bar_steps, key_of_sharps, spell
 
 FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 METERS = [(4, 4), (3, 4), (6, 8), (2, 2), (5, 4), (7, 8)]
+CHORDS = [-1, *(4 * int(chord) + int(i) for chord, i in zip(*np.nonzero(MEMBERS >= 0)))]
 
 
 def round_trip(score: Score, folder: Path, suffix: str = ".musicxml", **options: Any) -> Score:
@@ -83,7 +85,7 @@ def scores(draw: st.DrawFn, grid: int) -> Score:
         tonic=tonic,
         mode=mode,
         phrase_end=np.array(draw(st.lists(st.booleans(), min_size=steps, max_size=steps))) & draw(st.booleans()),
-        chord=np.array(draw(st.lists(st.integers(-1, 300), min_size=steps, max_size=steps))) if draw(st.booleans()) else None,
+        chord=np.array(draw(st.lists(st.sampled_from(CHORDS), min_size=steps, max_size=steps))) if draw(st.booleans()) else None,
         steps_per_quarter=grid,
         meters=meters,
         tempos=tempos,
