@@ -1,4 +1,4 @@
-"""Tasks of four voices in which some parts of a real piece stand already: harmonising, with the whole part in sight or as it sounds."""
+"""Tasks in which some parts of a chorale stand already: harmonising them, in full sight or as they sound."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def chorale(
 
 
 def voices_choice(choice: Any, ranges: tuple[tuple[int, int], ...]) -> StepChoice | ChordChoice:
-    """One step of one voice ("step") or of all voices ("chord"), within each voice's range. Raises ValueError for another kind."""
+    """One step of one voice ("step") or of all ("chord"), within each voice's range. Raises ValueError for another kind."""
     from musicgym.choice import ChordChoice, StepChoice
 
     if choice not in ("step", "chord"):
