@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -13,11 +13,20 @@ from musicgym.vector_env import ComposeVectorEnv
 
 if TYPE_CHECKING:
     from musicgym.rewards import Reward
+    from musicgym.session import Session
     from musicgym.task import Task
 
 # Observations (N, ...), a mask int8 (N, codes) for each factor and a random source -> actions, int (N,) or (N, factors).
 Player = Callable[[np.ndarray, tuple[np.ndarray, ...], np.random.Generator], np.ndarray]
 KEPT_SCORES = 8
+
+
+@runtime_checkable
+class Attentive(Protocol):
+    """A player that looks at the pieces themselves, not only at what is observed of them: a planner."""
+
+    def attend(self, session: Session) -> None:
+        """These are the pieces that are played next."""
 
 
 class NotFiniteError(ValueError):
@@ -74,6 +83,8 @@ def play(
     rng = np.random.default_rng(seed)
     env = ComposeVectorEnv(task, pieces, reward=reward, observation=observation, window=window, autoreset_mode="next-step")
     observations, infos = env.reset(seed=seed, options=options)
+    if isinstance(choose, Attentive):
+        choose.attend(env.session)
     terms = env.session.bound.terms
     totals = np.zeros((len(terms), pieces))
     scores: dict[int, Score] = {}
