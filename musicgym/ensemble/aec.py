@@ -1,0 +1,111 @@
+"""`AECEnsemble`: voices choose one after the other, as PettingZoo's AEC API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pettingzoo import AECEnv
+
+from musicgym.ensemble.voices import Seen, Voices, name_of
+
+
+class AECEnsemble(Voices, AECEnv):  # type: ignore[misc]  # PettingZoo comes without types
+    """Composed voices as agents that choose in the task's order, each seeing all that was written before.
+
+    In the order "time" that is voice after voice of a step, from the highest, then the next step; other orders work too.
+    The agent whose choice is next (`agent_selection`) sees, chooses and is masked just as `ComposeEnv`'s one composer is.
+    The others see the piece from their own place at the same step; the masks of those with nothing left to choose there
+    show a hold alone. `Voices` says which agents there are.
+
+    Infos are empty after `reset` and then hold "illegal" (choices of this agent repaired so far), "dead_end" (it chooses
+    next, and hard rules leave it nothing, so that its mask allows everything), "dead_ends" (how many of them it has passed)
+    and "reward_terms" (name -> float: what it was paid since it last chose, whose sum `last()` returns). The piece ends by
+    termination, for all agents at once; each then takes one more step, with None, as PettingZoo has it.
+
+    Args:
+        task: a `Task` or a registered id with a `StepChoice`; a `ChordChoice` is taken apart into its voices.
+        reward: a `Reward` or an expression; None for the task's own.
+        rewards: who is paid for a choice: "shared" (every agent), "own" (the one that made it), or ("mixed", share) (the others
+            get the `share`, 0..1, of it).
+        observation, window, given, render_mode: as in `ComposeEnv`.
+        fields: arguments of a registered task, or fields of `task` to change.
+
+    Raises:
+        ValueError: what is asked for isn't known or doesn't fit, with what is expected.
+
+    Example:
+        >>> from musicgym import StepChoice, Task
+        >>> env = AECEnsemble(Task(StepChoice(48, 72), voices=2, length=8), rewards="own", reward="fixed_key")
+        >>> env.reset(seed=1)
+        >>> for agent in env.agent_iter():
+        ...     seen, reward, terminated, truncated, info = env.last()
+        ...     env.step(None if terminated else env.action_space(agent).sample(seen["action_mask"]))
+        >>> env.score.pitch.shape, env.terminations
+        ((2, 8), {})
+    """
+
+    metadata: dict[str, Any] = {**Voices.metadata, "name": "musicgym_aec_v0", "is_parallelizable": True}
+
+    def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
+        """Begin a piece, as `ComposeEnv.reset` with the same arguments does.
+
+        Raises:
+            ValueError: an option that doesn't fit, or a piece with blanks in a voice that has no agent.
+        """
+        self._begin(seed, options)
+        self.rewards = dict.fromkeys(self.agents, 0.0)
+        self._cumulative_rewards = dict.fromkeys(self.agents, 0.0)
+        self.terminations = dict.fromkeys(self.agents, False)
+        self.truncations = dict.fromkeys(self.agents, False)
+        self.infos: dict[str, dict[str, Any]] = {agent: {} for agent in self.agents}
+        self._skip_agent_selection = None
+        self._select()
+
+    def step(self, action: int | None) -> None:
+        """Write the choice of `agent_selection`; None once the piece has ended.
+
+        Raises:
+            TypeError, ValueError: an action of another type or range.
+            RuntimeError: before `reset`, or when all agents are gone.
+        """
+        self._check_begun("step()")
+        if not self.agents:
+            raise RuntimeError("step() after the piece has ended: call reset() first")
+        agent = self.agent_selection
+        if self.terminations[agent]:
+            self._was_dead_step(action)
+            return
+        code = self._checked(agent, action)
+        self._cumulative_rewards[agent] = 0.0
+        self._owed[self._place[self._voice[agent]]] = 0.0
+        paid, place, finished = self._write(code, self._dead)
+        for payee, share in zip(self.agents, self._shares[:, place].tolist(), strict=True):
+            self.rewards[payee] = share * paid
+        self._accumulate_rewards()
+        if finished:
+            self.terminations = dict.fromkeys(self.agents, True)
+            self.agent_selection, self._dead = self.agents[0], False
+        else:
+            self._select()
+        for k, other in enumerate(self.agents):
+            self.infos[other] = self._info(k, self._dead and other == self.agent_selection)
+        if self.render_mode == "human":
+            self.render()
+
+    def _select(self) -> None:
+        """Turn to the agent whose choice is next."""
+        pieces, task = self._pieces, self.session.task
+        voice = int(pieces.order[0, pieces.cursor[0], 0])
+        self.agent_selection = name_of(voice, task.voices)
+        self._dead = bool(task.forbid) and self._look(voice, True)[1]
+
+    def observe(self, agent: str) -> Seen:
+        """What `agent` sees now: "observation" and "action_mask", fresh arrays.
+
+        Raises:
+            ValueError: there is no such agent.
+            RuntimeError: before `reset`.
+        """
+        self._check_begun("observe()")
+        voice = self._voice[self._known(agent)]
+        return self._look(voice, not self._pieces.done[0] and voice in self._turn())[0]
