@@ -76,7 +76,7 @@ def begin_with(word: str, task: Task, *, keep: int | None = None, key: str | Non
     score = found.score
     assert score is not None
     assert task.meter is not None
-    bar = bar_steps(task.meter, task.steps_per_quarter)
+    bar = bar_steps(task.meter, task.score_grid)
     _check_metre(found.name, score.meter, task.meter)
     stop, taken = _kept(found.name, score, task, keep)
     lead = int(score.position[0])
@@ -89,7 +89,7 @@ def begin_with(word: str, task: Task, *, keep: int | None = None, key: str | Non
         notes.append("the file begins with a pickup, which fills up a bar of the agent's page")
     _check_bars(found.name, prefix, task, bar)
     if any(change.kind == "quantised" for change in score.changes):
-        notes.append(f"notes were moved to the agent's grid of {task.steps_per_quarter} steps a quarter")
+        notes.append(f"notes were moved to the agent's grid of {task.score_grid} steps a quarter")
     notes += [f"not understood: {field}" for field in misread(score)]
     if lost := sum(change.notes for change in score.changes if change.step < stop and change.voice < task.voices):
         where = "in the beginning" if all(change.step >= 0 for change in score.changes if change.notes) else "in the file"
@@ -108,7 +108,7 @@ def begin_with(word: str, task: Task, *, keep: int | None = None, key: str | Non
 
 def _read(word: str, task: Task, key: str | None) -> tuple[Opened, list[str]]:
     """The file's one piece with as many voices as the task has."""
-    grid, found = task.steps_per_quarter, []
+    grid, found = task.score_grid, []
     for place in places([word]):
         found += list(scores(place, steps_per_quarter=grid, key=key))
     if len(found) != 1:
@@ -137,8 +137,8 @@ def _kept(name: str, score: Score, task: Task, keep: int | None) -> tuple[int, i
     assert task.length is not None
     assert task.meter is not None
     numbers = bar_numbers(score)
-    bar = bar_steps(task.meter, task.steps_per_quarter)
-    bars_of_page, last = task.length // bar, int(numbers[-1])
+    bar = bar_steps(task.meter, task.score_grid)
+    bars_of_page, last = task.length * task.spread // bar, int(numbers[-1])
     most = bars_of_page - 1 - int(score.position[0] > 0)
     if most < 1:
         begins = "a pickup, a bar" if bars_of_page > 1 else "a bar"
@@ -194,7 +194,7 @@ def _shift(name: str, prefix: Score, task: Task, semitones: int) -> int:
 def _on_page(prefix: Score, lead: int, key: str, task: Task) -> Score:
     """The notes at their place on the task's page."""
     assert task.meter is not None
-    page = Score.blank(prefix.voices, lead + prefix.steps, steps_per_quarter=task.steps_per_quarter, meter=task.meter, key=key)
+    page = Score.blank(prefix.voices, lead + prefix.steps, steps_per_quarter=task.score_grid, meter=task.meter, key=key)
     before = ((0, 0), (lead, 0))
     pitch = np.pad(prefix.pitch, before, constant_values=REST)
     onset = np.pad(prefix.onset, before)

@@ -8,6 +8,7 @@ import numpy as np
 
 from musicgym.agents.comparison import Sample
 from musicgym.choice import ChordChoice, NoteChoice
+from musicgym.grids import misfits, thinned
 from musicgym.pieces import Excerpts
 from musicgym.score import bar_steps, key_name, parse_key
 from musicgym.task import Task
@@ -94,19 +95,21 @@ def held_out(task: Task, split: str = "test") -> HeldOut:
         "stride": -(-task.length // bar_steps(task.meter, task.steps_per_quarter)), "transpose_to": tonic,
         "meter": task.meter, "low": low, "high": high, "voices": 1,
     }  # fmt: skip
+    steps = task.length * task.spread  # as long as the task's pieces are as scores
     parts: list[Excerpts] = []
     families: list[np.ndarray] = []
     counts: dict[str, int] = {}
     left_out = 0
     for collection in COLLECTIONS:
-        tunes = melodies(collection, split, task.steps_per_quarter).filter(meter=task.meter, mode=mode)
-        excerpts = tunes.excerpts(task.length, **wish)
-        fits = np.ones(len(excerpts.length), np.bool_)
+        tunes = melodies(collection, split, task.score_grid).filter(meter=task.meter, mode=mode)
+        excerpts = tunes.excerpts(steps, **wish)
+        fits = ~np.any(list(misfits(excerpts, task.spread).values()), axis=0)
+        excerpts = thinned(excerpts, task.spread)
         if isinstance(task.choice, NoteChoice):
-            fits = _can_be_chosen(excerpts, task.choice)
+            fits &= _can_be_chosen(excerpts, task.choice)
         left_out += int((~fits).sum())
         parts.append(excerpts.take(fits))
-        families.append(tunes.families[tunes.windows(task.length, **wish).piece[fits]])
+        families.append(tunes.families[tunes.windows(steps, **wish).piece[fits]])
         if fits.any():
             counts[collection] = int(fits.sum())
     together = Excerpts(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))

@@ -85,7 +85,7 @@ def _pieces(task: Task) -> str:
     length = "whole pieces" if task.length is None else f"{task.length} steps"
     meter = "" if task.meter is None else f" in {task.meter[0]}/{task.meter[1]}"
     where = f"from {task.source}" if task.source else " or ".join(task.keys)
-    return f"{voices}, {length}, {task.steps_per_quarter} a quarter{meter}, {where}"
+    return f"{voices}, {length}, {task.steps_per_quarter:g} a quarter{meter}, {where}"
 
 
 def _action(choice: Choice) -> str:

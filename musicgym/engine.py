@@ -11,9 +11,9 @@ from musicgym.choice import ChordChoice, NoteChoice, StepChoice
 from musicgym.compiled import Entry, inlined, kernel, small_kernel
 from musicgym.handle import Handle, handle
 from musicgym.masks import mask_row
-from musicgym.pieces import Excerpts, Pieces
+from musicgym.pieces import Excerpts, Pieces, beat_steps
 from musicgym.restarting import begin, index_events
-from musicgym.score import BLANK, NO_CHORD, KeyChange, MeterChange, Score, TempoChange
+from musicgym.score import BLANK, NO_CHORD, KeyChange, MeterChange, Score, TempoChange, bar_steps
 from musicgym.task import Task
 from musicgym.threads import over_rows
 from musicgym.writing import Desk, Plan, write, write_chord, write_note, write_step
@@ -229,25 +229,41 @@ def score_of(pieces: Pieces, row: int, task: Task) -> Score:
     arrays = {name: getattr(pieces, name)[row, ..., :end] for name in names}
     chord = pieces.chord[row, :end]
     tonic, mode = arrays["tonic"], arrays["mode"]
+    meters = _meters(pieces.bar[row, :end], pieces.beat[row, :end], task)
+    if (times := task.spread) > 1:  # a score's steps are never longer than a quarter
+        arrays = {name: np.repeat(array, times, axis=-1) for name, array in arrays.items()}
+        within = np.arange(end * times) % times
+        arrays["onset"] &= within == 0
+        arrays["position"] = arrays["position"] * times + within
+        chord = np.repeat(chord, times)
     return Score(
         **arrays,
         chord=chord if (chord != NO_CHORD).any() else None,
-        steps_per_quarter=task.steps_per_quarter,
-        meters=_meters(pieces.bar[row, :end], pieces.beat[row, :end], task.steps_per_quarter),
+        steps_per_quarter=task.score_grid,
+        meters=meters,
         tempos=(TempoChange(0, float(task.tempo)),),
         keys=(KeyChange(0, int(tonic[0]), int(mode[0])),),
         programs=task.programs or (0,) * task.voices,
     )
 
 
-def _meters(bar: np.ndarray, beat: np.ndarray, steps_per_quarter: int) -> tuple[MeterChange, ...]:
+def _meters(bar: np.ndarray, beat: np.ndarray, task: Task) -> tuple[MeterChange, ...]:
+    """The metres by steps of a bar and of a beat: the task's own wherever it could be."""
+    grid = task.steps_per_quarter
+    own = None if task.meter is None else (bar_steps(task.meter, grid), beat_steps(task.meter, grid))
     changed = np.flatnonzero((np.diff(bar, prepend=-1) != 0) | (np.diff(beat, prepend=-1) != 0))
     changes = []
     for step in changed:
-        unit = int(beat[step])
-        simple = 4 * steps_per_quarter % unit == 0 and 4 * steps_per_quarter // unit in (1, 2, 4, 8, 16, 32)
-        denominator = (4 if simple else 12) * steps_per_quarter // unit
-        changes.append(MeterChange(int(step), int(bar[step]) * denominator // (4 * steps_per_quarter), denominator))
+        unit, steps = int(beat[step]), int(bar[step])
+        if task.meter is not None and own == (steps, unit):
+            numerator, denominator = task.meter
+        elif grid < 1:  # where a step is longer than a beat, beats can't be told from bars
+            numerator, denominator = steps * task.spread, 4
+        else:
+            simple = 4 * grid % unit == 0 and 4 * grid // unit in (1, 2, 4, 8, 16, 32)
+            denominator = int((4 if simple else 12) * grid // unit)
+            numerator = int(steps * denominator // (4 * grid))
+        changes.append(MeterChange(int(step) * task.spread, numerator, denominator))
     return tuple(changes)
 
 

@@ -27,7 +27,7 @@ class Excerpts(NamedTuple):
     phrase_end: np.ndarray  # bool (M, steps)
     chord: np.ndarray  # int16 (M, steps): NO_CHORD where there is none
     length: np.ndarray  # int32 (M,)
-    quarter: np.ndarray  # int32 (M,): steps in a quarter note
+    quarter: np.ndarray  # float64 (M,): steps in a quarter note; 0.5, 0.25 or 0.125 on coarse grids
 
     @classmethod
     def blank(cls, pieces: int, voices: int, steps: int) -> Excerpts:
@@ -45,7 +45,7 @@ class Excerpts(NamedTuple):
             phrase_end=np.zeros(along, np.bool_),
             chord=np.full(along, NO_CHORD, np.int16),
             length=np.zeros(pieces, np.int32),
-            quarter=np.full(pieces, 4, np.int32),
+            quarter=np.full(pieces, 4, np.float64),
         )
 
     @classmethod
@@ -90,11 +90,11 @@ class Excerpts(NamedTuple):
         return Excerpts(*(array[rows] for array in self))
 
 
-def beat_steps(meter: tuple[int, int], steps_per_quarter: int) -> int:
+def beat_steps(meter: tuple[int, int], steps_per_quarter: float) -> int:
     """Steps in one beat, 1 at the least: a dotted unit in 6/8, 9/8 and 12/8, else the metre's own unit."""
     numerator, denominator = meter
     units = 3 if denominator >= 8 and numerator > 3 and numerator % 3 == 0 else 1
-    return max(1, units * 4 * steps_per_quarter // denominator)
+    return max(1, int(units * 4 * steps_per_quarter // denominator))
 
 
 class Pieces(NamedTuple):
@@ -118,7 +118,7 @@ class Pieces(NamedTuple):
     phrase_end: np.ndarray  # bool (N, steps)
     chord: np.ndarray  # int16 (N, steps)
     length: np.ndarray  # int32 (N,): steps in this piece
-    quarter: np.ndarray  # int32 (N,): steps in a quarter note
+    quarter: np.ndarray  # float64 (N,): steps in a quarter note; 0.5, 0.25 or 0.125 on coarse grids
     order: np.ndarray  # int16 (N, visits, 2): voice and step of the slots in the order in which they are visited
     visits: np.ndarray  # int32 (N,): how many of `order` this piece uses
     cursor: np.ndarray  # int32 (N,): index into `order` of the slot to be chosen next
@@ -154,4 +154,4 @@ class Piece(NamedTuple):
     phrase_end: np.ndarray  # bool (steps,)
     chord: np.ndarray  # int16 (steps,)
     length: int  # steps in the piece; the arrays may be longer
-    quarter: int  # steps in a quarter note
+    quarter: float  # steps in a quarter note; 0.5, 0.25 or 0.125 on coarse grids

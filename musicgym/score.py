@@ -241,6 +241,9 @@ class Score:
             changes = getattr(self, name)
             if not changes or changes[0][0] != 0 or any(a[0] >= b[0] for a, b in itertools.pairwise(changes)):
                 raise ValueError(f"Score.{name} is {changes}: expected changes in rising order of step, the first at step 0")
+        for text in (self.title, self.source, *self.names):
+            if any("\ud800" <= letter <= "\udfff" for letter in text):
+                raise ValueError(f"Score: the text {text!r} holds half a surrogate pair, which no file can: leave it out")
         if len(self.programs) != voices or len(self.names) != voices:
             raise ValueError(f"Score: {len(self.programs)} programs and {len(self.names)} names for {voices} voices")
 
@@ -484,12 +487,12 @@ class Score:
         audio.write(self, path, **options)
 
 
-def bar_steps(meter: tuple[int, int], steps_per_quarter: int) -> int:
+def bar_steps(meter: tuple[int, int], steps_per_quarter: float) -> int:
     """Steps in a full bar. Raises ValueError when the bar isn't a whole number of steps."""
     numerator, denominator = meter
-    if numerator < 1 or denominator < 1 or steps_per_quarter < 1 or numerator * 4 * steps_per_quarter % denominator:
+    if numerator < 1 or denominator < 1 or steps_per_quarter <= 0 or numerator * 4 * steps_per_quarter % denominator:
         raise ValueError(f"meter {numerator}/{denominator} is no whole number of steps at {steps_per_quarter} a quarter")
-    return numerator * 4 * steps_per_quarter // denominator
+    return int(numerator * 4 * steps_per_quarter // denominator)
 
 
 def _same(a: np.ndarray | None, b: np.ndarray | None) -> bool:

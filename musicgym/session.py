@@ -9,6 +9,7 @@ import numpy as np
 
 from musicgym.choice import StepChoice
 from musicgym.engine import ALL_ROWS, Engine, as_material
+from musicgym.grids import taken_in
 from musicgym.handle import handle
 from musicgym.observation import Observation, View
 from musicgym.pieces import Excerpts
@@ -63,8 +64,8 @@ class Session:
         if isinstance(given, (list, tuple)) and all(isinstance(voice, (int, np.integer)) for voice in given):
             fields, given = {**fields, "given": tuple(int(voice) for voice in given)}, None
         self.task, default = _task_of(task, fields)
-        if isinstance(given, (list, tuple)) and all(isinstance(score, Score) for score in given):
-            given = [self._whole(score) for score in given]
+        if isinstance(given, (list, tuple)) and given and all(isinstance(score, Score) for score in given):
+            given = taken_in([self._whole(score) for score in given], self.task.steps_per_quarter)
         material = None if given is None else as_material(given)
         self.engine = Engine(self.task, num_pieces, material)
         self.observation = Observation(observation, self.task, self.engine.material, window)
@@ -160,7 +161,7 @@ class Session:
         if "given" in options and "prefix" in options:
             raise ValueError("reset options 'given' and 'prefix' both say what stands there: expected one of them")
         if "given" in options:
-            material = Excerpts.from_scores([self._whole(_a_score(options, "given"))])
+            material = taken_in([self._whole(_a_score(options, "given"))], self.task.steps_per_quarter)
         elif "prefix" in options:
             material = self._begun_by(_a_score(options, "prefix"))
         else:
@@ -180,8 +181,6 @@ class Session:
     def _whole(self, score: Score) -> Score:
         """The user's score with all voices of the task: parts for the given voices alone leave the others blank."""
         task = self.task
-        if score.steps_per_quarter != task.steps_per_quarter:
-            raise ValueError(f"given score has {score.steps_per_quarter} steps a quarter, the task has {task.steps_per_quarter}")
         if score.voices == task.voices:
             return score
         if score.voices != len(task.given):
@@ -199,19 +198,18 @@ class Session:
         """The task's pages, beginning with these notes."""
         if self.task.given or self.task.begin == "filled":
             raise ValueError("reset option 'prefix' goes with blank pages: use 'given', a score of all voices, in this task")
-        if prefix.steps_per_quarter != self.task.steps_per_quarter:
-            grids = f"{prefix.steps_per_quarter} steps a quarter, the task has {self.task.steps_per_quarter}"
-            raise ValueError(f"prefix has {grids}: they must agree")
+        begun = taken_in([prefix], self.task.steps_per_quarter, "prefix")
+        steps = int(begun.length[0])
         page = self.engine.material.take(np.arange(len(self.engine.material.length)))
-        if prefix.voices != self.task.voices or prefix.steps >= page.pitch.shape[2]:
+        if prefix.voices != self.task.voices or steps >= page.pitch.shape[2]:
             raise ValueError(
-                f"prefix has {prefix.voices} voices and {prefix.steps} steps: expected {self.task.voices} voices "
+                f"prefix has {prefix.voices} voices and {steps} steps: expected {self.task.voices} voices "
                 f"and fewer than {page.pitch.shape[2]} steps"
             )
         page.pitch[:], page.onset[:], page.velocity[:] = BLANK, False, 0
-        page.pitch[:, :, : prefix.steps] = prefix.pitch
-        page.onset[:, :, : prefix.steps] = prefix.onset
-        page.velocity[:, :, : prefix.steps] = prefix.velocity
+        page.pitch[:, :, :steps] = begun.pitch
+        page.onset[:, :, :steps] = begun.onset
+        page.velocity[:, :, :steps] = begun.velocity
         return page
 
 

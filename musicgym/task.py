@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from musicgym.choice import Choice, ChordChoice, NoteChoice, StepChoice, choice_from_json, choice_to_json
+from musicgym.grids import COARSE, taken_in
 from musicgym.pieces import Excerpts
 from musicgym.score import Score, bar_steps, parse_key
 
@@ -31,20 +32,22 @@ class Task:
         choice: what one action writes.
         voices: number of voices.
         length: steps of a piece, or of an excerpt of the source; None for the source's whole pieces.
-        steps_per_quarter: the grid.
+        steps_per_quarter: the grid; also 0.5, 0.25 or 0.125: steps of half, whole and double whole notes.
         meter: of an empty page; of a source, only pieces in this metre are drawn (None: any).
         key: of an empty page; several keys in a tuple are drawn from, uniformly. A source keeps its own keys.
         tempo: quarter notes a minute.
         source: names of corpora as `musicgym.corpus.load` takes them, comma-separated, and after a slash the
             split ("bach/train"); "" for an empty page.
-        quantise: of the source; False leaves out pieces with notes between the steps of the grid, True takes what sounds at each step.
+        quantise: of the source; False leaves out pieces with notes between the steps, True takes what sounds at each step.
         given: voices of the source that stand there already.
         blank: share of the other voices that is blank, in (0, 1].
         holes: what is blank or given as one: "slot" or "bar".
         order: "time" (all voices of a step, then the next step), "voice" (a whole voice, then the next), "random".
         begin: "blank", or "filled": the source's notes stand in the blanks at first, and choices edit them.
         sweeps: how often the order is gone through; later sweeps edit what earlier ones wrote.
-        sees: "all" or "past": what of the given parts the composer may observe.
+        sees: "all" or "past": what of the given parts the composer may observe: everything, or what has sounded up to the step
+            that is chosen, that step included. "past" goes with choices made once and in order of time.
+        lookahead: steps beyond that one at which a composer who hears the past sees the given parts already.
         forbid: names of rules that no choice may break (`StepChoice` only); masks show what is left.
         velocity: of the notes written where the choice has no velocity, 1..127.
         programs: General MIDI program per voice.
@@ -60,7 +63,7 @@ class Task:
     choice: Choice = dataclasses.field(default_factory=StepChoice)
     voices: int = 1
     length: int | None = 32
-    steps_per_quarter: int = 4
+    steps_per_quarter: int | float = 4
     meter: tuple[int, int] | None = (4, 4)
     key: str | tuple[str, ...] = "C major"
     tempo: float = 120.0
@@ -73,6 +76,7 @@ class Task:
     begin: Literal["blank", "filled"] = "blank"
     sweeps: int = 1
     sees: Literal["all", "past"] = "all"
+    lookahead: int = 0
     forbid: tuple[str, ...] = ()
     velocity: int = 80
     programs: tuple[int, ...] = ()
@@ -87,12 +91,18 @@ class Task:
             object.__setattr__(self, "key", tuple(self.key))
         elif not isinstance(self.key, str):
             raise ValueError(f"Task(key={self.key!r}): expected a key's name, or several in a tuple")
-        for name in ("voices", "length", "steps_per_quarter", "sweeps", "velocity"):
+        if isinstance(self.steps_per_quarter, (float, np.floating)):
+            grid = float(self.steps_per_quarter)
+            object.__setattr__(self, "steps_per_quarter", int(grid) if grid.is_integer() else grid)
+        for name in ("voices", "length", "steps_per_quarter", "sweeps", "lookahead", "velocity"):
+            if name == "steps_per_quarter" and self.steps_per_quarter in COARSE:
+                continue
             value = getattr(self, name)
             if isinstance(value, np.integer):
                 object.__setattr__(self, name, int(value))
             elif value.__class__ is not int and not (name == "length" and value is None):
-                raise ValueError(f"Task({name}={value!r}): expected a whole number")
+                also = ", or 0.5, 0.25, 0.125" if name == "steps_per_quarter" else ""
+                raise ValueError(f"Task({name}={value!r}): expected a whole number{also}")
         for ok, name, expected in self._expectations():
             if not ok:
                 raise ValueError(f"Task({name}={getattr(self, name)!r}): expected {expected}")
@@ -107,7 +117,7 @@ class Task:
             raise ValueError(f"Task(forbid={self.forbid!r}): hard rules need a Discrete choice, StepChoice")
 
     def _expectations(self) -> list[tuple[bool, str, str]]:
-        drawn = bool(self.source)
+        drawn, online = bool(self.source), self.sees == "past"
         return [
             (self.voices >= 1, "voices", "1 or more"),
             (self.length is None or self.length >= 1, "length", "1 step or more"),
@@ -115,7 +125,11 @@ class Task:
             (self.length is not None or drawn, "length", "a number of steps, as there is no source"),
             (self.meter is not None or drawn, "meter", "(beats, unit), as there is no source"),
             (self.meter is None or (len(self.meter) == 2 and all(type(n) is int for n in self.meter)), "meter", "(beats, unit)"),
-            (1 <= self.steps_per_quarter <= 960, "steps_per_quarter", "1..960"),
+            (
+                self.steps_per_quarter in COARSE or 1 <= self.steps_per_quarter <= 960,
+                "steps_per_quarter",
+                "1..960, or 0.5, 0.25, 0.125",
+            ),
             (isinstance(self.choice, (StepChoice, NoteChoice, ChordChoice)), "choice", "a StepChoice, NoteChoice or ChordChoice"),
             (type(self.quantise) is bool, "quantise", "True or False"),
             (all(type(v) is int for v in self.given), "given", "voices as whole numbers"),
@@ -129,6 +143,11 @@ class Task:
             (self.begin in ("blank", "filled"), "begin", "'blank' or 'filled'"),
             (self.sweeps >= 1, "sweeps", "1 or more"),
             (self.sees in ("all", "past"), "sees", "'all' or 'past'"),
+            (self.lookahead == 0 or self.sees == "past", "lookahead", "0, as all is seen; it goes with sees='past'"),
+            (0 <= self.lookahead <= 1024, "lookahead", "0..1024 steps"),
+            (not online or self.order == "time", "order", "'time', as sees='past': who goes back has heard the rest"),
+            (not online or self.begin == "blank", "begin", "'blank', as sees='past'"),
+            (not online or self.sweeps == 1, "sweeps", "1, as sees='past': who goes back has heard the rest"),
             (1 <= self.velocity <= 127, "velocity", "1..127"),
             (isinstance(self.tempo, (int, float)) and 1 <= self.tempo <= 10_000, "tempo", "quarter notes a minute, 1..10,000"),
             (len(self.programs) in (0, self.voices), "programs", "one General MIDI program for each voice"),
@@ -156,6 +175,16 @@ class Task:
         """The order of filling, as the kernels know it."""
         return _ORDERS[self.order]
 
+    @property
+    def score_grid(self) -> int:
+        """Steps a quarter of the task's pieces as scores: the task's own, or 1 where its steps are longer than a quarter."""
+        return max(1, int(self.steps_per_quarter))
+
+    @property
+    def spread(self) -> int:
+        """Steps of such a score in one of the task's: 1, or 2, 4 or 8 where these are longer than a quarter."""
+        return max(1, int(1 / self.steps_per_quarter))
+
     def material(self) -> Excerpts:
         """What pieces start from: the source's excerpts, or one empty page for each key.
 
@@ -165,9 +194,9 @@ class Task:
         if not self.source:
             assert self.length is not None
             assert self.meter is not None
-            spq, meter = self.steps_per_quarter, self.meter
-            pages = [Score.blank(self.voices, self.length, steps_per_quarter=spq, meter=meter, key=key) for key in self.keys]
-            return Excerpts.from_scores(pages)
+            spq, steps = self.score_grid, self.length * self.spread
+            pages = [Score.blank(self.voices, steps, steps_per_quarter=spq, meter=self.meter, key=key) for key in self.keys]
+            return taken_in(pages, self.steps_per_quarter, "page")
         from musicgym import corpus
 
         found: Excerpts = corpus.material(

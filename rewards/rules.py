@@ -293,6 +293,6 @@ class Checked:
 
 def checked_view(pieces: Pieces, row: int) -> Piece:
     """Piece `row` for an uncompiled rule (`rule.function`): its arrays widened and checked."""
-    numbers: dict[str, Any] = {name: int(getattr(pieces, name)[row]) for name in ("length", "quarter")}
+    numbers: dict[str, Any] = {"length": int(pieces.length[row]), "quarter": float(pieces.quarter[row])}
     fields: dict[str, Any] = {name: Checked(getattr(pieces, name)[row]) for name in Piece._fields if name not in numbers}
     return Piece(**fields, **numbers)

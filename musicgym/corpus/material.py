@@ -9,6 +9,7 @@ import numpy as np
 from musicgym.corpus.bundled import load
 from musicgym.corpus.families import SPLITS
 from musicgym.corpus.sampled import sampled
+from musicgym.grids import misfits, thinned
 from musicgym.pieces import Excerpts
 
 _FINE = 12  # steps a quarter: sixteenths and triplets
@@ -19,7 +20,7 @@ def material(
     *,
     voices: int,
     steps: int | None,
-    steps_per_quarter: int = 4,
+    steps_per_quarter: float = 4,
     meter: tuple[int, int] | None = None,
     ranges: np.ndarray | None = None,
     quantise: bool = False,
@@ -30,7 +31,7 @@ def material(
         source: names of corpora as `load` takes them, comma-separated, and after a slash the split: "bach/train".
         voices: only pieces with so many.
         steps: length of the excerpts, which begin at bar lines; None for whole pieces.
-        steps_per_quarter: the grid.
+        steps_per_quarter: the grid, coarse ones (0.5, 0.25, 0.125) too.
         meter: only music wholly in this metre.
         ranges: int (voices, 2): lowest and highest pitch of each voice; music outside is left out.
         quantise: False leaves out pieces with notes between the steps of the grid; True takes what sounds at each step.
@@ -39,8 +40,10 @@ def material(
         ValueError: an unknown name or split, or nothing that fits.
     """
     names, _, split = source.partition("/")
-    factor = _FINE // math.gcd(_FINE, steps_per_quarter) if quantise else 1
-    corpus = load(*(name.strip() for name in names.split(",")), steps_per_quarter=steps_per_quarter * factor, exact=not quantise)
+    grid = max(1, int(steps_per_quarter))
+    grid = math.lcm(_FINE, grid) if quantise else grid
+    factor = int(grid / steps_per_quarter)
+    corpus = load(*(name.strip() for name in names.split(",")), steps_per_quarter=grid, exact=not quantise)
     if split:
         if split not in SPLITS:
             raise ValueError(f"source {source!r}: expected a split of {', '.join(SPLITS)} after the slash")
@@ -50,8 +53,11 @@ def material(
     else:
         whole = list(corpus.filter(voices=voices, meter=meter))
         found = Excerpts.from_scores(whole) if whole else Excerpts.blank(0, voices, 1)
-    if factor > 1:
+    if quantise and factor > 1:
         found = sampled(found, factor)
+    elif factor > 1:
+        off = np.any(list(misfits(found, factor).values()), axis=0)
+        found = thinned(found.take(~off), factor)
     if ranges is not None:
         low, high = ranges[:, 0, None], ranges[:, 1, None]
         fits = (found.pitch < 0) | ((found.pitch >= low) & (found.pitch <= high))

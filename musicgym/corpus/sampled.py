@@ -44,5 +44,5 @@ def sampled(fine: Excerpts, factor: int) -> Excerpts:
     for name in ("position", "bar", "beat"):
         getattr(made, name)[row, at] = np.maximum(getattr(fine, name)[row, step] // factor, 0 if name == "position" else 1)
     made.length[:] = length
-    made.quarter[:] = np.maximum(fine.quarter // factor, 1)
+    made.quarter[:] = fine.quarter / factor
     return made

@@ -72,7 +72,7 @@ def find(steps: Steps, voices: np.ndarray, tonic: np.ndarray, wish: Wish) -> tup
         phrase_end=steps.phrase_end[at],
         chord=np.full(at.shape, NO_CHORD, np.int16),
         length=np.full(len(at), wish.steps, np.int32),
-        quarter=np.full(len(at), steps.steps_per_quarter, np.int32),
+        quarter=np.full(len(at), steps.steps_per_quarter, np.float64),
     )
     return Windows(piece, start, shift), music
 

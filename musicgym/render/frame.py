@@ -12,14 +12,14 @@ from musicgym.task import pitch_bounds
 
 def frame(engine: Engine, row: int, mode: str) -> str | np.ndarray:
     """Piece `row` as text ("ansi") or as a piano roll, uint8 (height, width, 3), whose size is the task's ("rgb_array")."""
-    pieces, score = engine.pieces, engine.score(row)
+    pieces, score, times = engine.pieces, engine.score(row), engine.task.spread
     cursor = None
     if pieces.cursor[row] < pieces.visits[row]:
-        cursor = int(pieces.order[row, pieces.cursor[row], 1])
+        cursor = int(pieces.order[row, pieces.cursor[row], 1]) * times
     if mode == "ansi":
         return ansi(score, cursor=cursor)
-    given = pieces.given[row, :, : score.steps]
-    width = 64 + 12 * pieces.pitch.shape[2]
+    given = np.repeat(pieces.given[row, :, : pieces.length[row]], times, axis=1)
+    width = 64 + 12 * pieces.pitch.shape[2] * times
     return pianoroll(
         score, width=min(width, 1280), pitches=pitch_bounds(engine.task, engine.material), cursor=cursor, given=given
     )

@@ -50,7 +50,7 @@ def is_odd(piece: Piece, start: int, length: int) -> bool:
 
     In quarters, in lowest terms, those are twos over twos and a three, with one three above (two in compound metres).
     """
-    above, below = length, piece.quarter
+    above, below = 8 * length, int(8 * piece.quarter)  # whole numbers on grids of half notes and coarser too
     a, b = above, below
     while b:
         a, b = b, a % b
@@ -166,7 +166,7 @@ def length_variety(piece, voice, step, *, least=2, most=4):
     for t in range(first, step + 2):
         over = t == step + 1 or piece.onset[voice, t]
         if over and start >= 0:
-            bit = 1 << min(12 * (t - start) // piece.quarter, 62)  # twelfths of a quarter; all beyond five quarters are alike
+            bit = 1 << min(int(12 * (t - start) / piece.quarter), 62)  # twelfths of a quarter; all beyond five quarters are alike
             count += (seen & bit) == 0
             seen |= bit
             start = -1
