@@ -117,7 +117,7 @@ class _Part:
         measure = music21.stream.Measure(number=number)
         if bar.start == 0:
             measure.insert(0, _instrument(self.score, self.voice))
-            measure.insert(0, _clef(self.score.pitch[self.voice]))
+            measure.insert(0, _clef(self.score, self.voice))
             measure.showNumber = music21.stream.enums.ShowNumber.NEVER if bar.first else music21.stream.enums.ShowNumber.DEFAULT
         if bar.first and bar.first + bar.stop - bar.start == bar.full:  # for beams
             measure.paddingLeft = self._quarters(bar.first)
@@ -196,11 +196,20 @@ def _key(sharps: int, mode: int) -> music21.key.Key:
     return key
 
 
-def _clef(pitch: np.ndarray) -> music21.clef.Clef:
-    """The clef in which a voice, int8 (steps,), needs few ledger lines."""
-    sounding = pitch[pitch >= 0]
-    bass = bool(sounding.size) and float(np.median(sounding)) < _LOWEST_TREBLE
-    return music21.clef.BassClef() if bass else music21.clef.TrebleClef()
+def _clef(score: Score, voice: int) -> music21.clef.Clef:
+    """The clef in which a voice needs few ledger lines; above another voice it may be a tenor's, the treble an octave lower."""
+    pitch = score.pitch[voice]
+    sounding = pitch[pitch >= 0].astype(int)
+    if score.voices == 1 or not sounding.size:
+        low = bool(sounding.size) and float(np.median(sounding)) < _LOWEST_TREBLE
+        return music21.clef.BassClef() if low else music21.clef.TrebleClef()
+
+    def beyond(kind: int) -> float:
+        lowest, highest = ((62, 79), (50, 67), (41, 59))[kind]  # a note further than the lowest and the highest line
+        return float(np.maximum(0, np.maximum(lowest - sounding, sounding - highest)).mean())
+
+    best = min((0, 2, 1) if voice == score.voices - 1 else (0, 1, 2), key=beyond)
+    return music21.clef.Treble8vbClef() if best == 1 else music21.clef.BassClef() if best else music21.clef.TrebleClef()
 
 
 def _instrument(score: Score, voice: int) -> music21.instrument.Instrument:

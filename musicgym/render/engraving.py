@@ -14,6 +14,7 @@ import numpy as np
 
 from musicgym.files import musicxml
 from musicgym.files.atomic import replace_file
+from musicgym.render.staves import Layout, grand_staff, layout_of, open_score
 from musicgym.score import Score
 
 if TYPE_CHECKING:
@@ -79,19 +80,22 @@ def symbol_definitions(symbols: Mapping[str, str]) -> str:
     return "<defs>" + "".join(f'<g id="{name}">{outline}</g>' for name, outline in symbols.items()) + "</defs>"
 
 
-def engrave(score: Score, *, width: float = WIDTH, title: bool = True, tempo: bool = True) -> Engraving:
+def engrave(score: Score, *, width: float = WIDTH, title: bool = True, tempo: bool = True, layout: Layout = "auto") -> Engraving:
     """Print a score. Equal scores make equal drawings.
 
     A note's id says its voice and step: "v0s12"; of a note that is tied, every part has one of its own.
 
     Args:
-        score: with one or more voices, each on a staff of its own; blanks are printed as rests.
+        score: with one or more voices; blanks are printed as rests.
         width: of the page, from staff line to staff line; systems are broken to fit.
         title: print the title, if there is one, above the music.
         tempo: print tempo marks.
+        layout: "open", a staff a voice, with its name and under a bracket where there are several; "grand", all voices on a
+            treble and a bass staff under a brace, two at most on each; "auto", grand for the four voices of a choir, else open.
 
     Raises:
-        ValueError: a score without voices or steps, a width below 20 or above 3,000, or music that Verovio cannot print.
+        ValueError: a score without voices or steps, a width below 20 or above 3,000, an unknown layout, "grand" for one voice or
+            more than four, or music that Verovio cannot print.
 
     >>> from musicgym.score import Note
     >>> engraving = engrave(Score.from_notes([[Note(0, 4, 60, 80), Note(4, 8, 64, 80)]], steps=16))
@@ -100,8 +104,13 @@ def engrave(score: Score, *, width: float = WIDTH, title: bool = True, tempo: bo
     """
     if not 20 <= width <= 3000:
         raise ValueError(f"width={width}: expected 20..3000 times the distance of two staff lines")
+    on_two_staves = layout_of(score, layout) == "grand"
     root = musicxml.tree(score)
     printed = _name_notes(root, score)
+    (grand_staff if on_two_staves else open_score)(root, score)
+    for time in root.iter("time"):
+        if (time.findtext("beats"), time.findtext("beat-type")) == ("2", "2"):
+            time.set("symbol", "cut")
     if not tempo:
         for measure in root.iter("measure"):
             for direction in measure.findall("direction"):
@@ -118,13 +127,13 @@ def engrave(score: Score, *, width: float = WIDTH, title: bool = True, tempo: bo
     return Engraving(widest, height, symbols, "".join(drawings), printed)
 
 
-def write_svg(score: Score, path: str | Path, *, width: float = WIDTH) -> None:
+def write_svg(score: Score, path: str | Path, *, width: float = WIDTH, layout: Layout = "auto") -> None:
     """Write a score as an SVG file, with title and tempo; whole or not at all. Arguments and errors as `engrave`'s.
 
     Raises:
         ValueError: also a folder that isn't there or can't be written to.
     """
-    text = engrave(score, width=width).svg
+    text = engrave(score, width=width, layout=layout).svg
     with replace_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

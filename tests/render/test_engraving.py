@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -15,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from musicgym.render.engraving import Engraving, engrave, write_svg
-from musicgym.score import BLANK, MeterChange, Note, Score, TempoChange
+from musicgym.score import BLANK, KeyChange, MeterChange, Note, Score, TempoChange
 from musicgym.testing.music import random_score
 
 verovio = pytest.importorskip("verovio", reason="engraving needs verovio: pip install 'musicgym[report]'")
@@ -32,6 +33,17 @@ def drawn(engraving: Engraving) -> dict[str, str]:
     ids = Counter(e.attrib["id"] for e in found)
     assert not [name for name, count in ids.items() if count > 1]
     return {e.attrib["id"]: e.attrib["class"].split()[0] for e in found}
+
+
+def choir(steps: int = 16, **given: Any) -> Score:
+    """Four voices, a whole note each a bar: C major in root position."""
+    lines = [[Note(at, 16, pitch, 80) for at in range(0, steps, 16)] for pitch in (72, 64, 55, 48)]
+    return Score.from_notes(lines, steps=steps, **given)
+
+
+def groups(engraving: Engraving, name: str) -> list[ElementTree.Element]:
+    """Elements of a class of Verovio's."""
+    return [e for e in ElementTree.fromstring(engraving.svg).iter(f"{SVG}g") if name in e.get("class", "").split()]
 
 
 def check(score: Score, engraving: Engraving) -> None:
@@ -54,6 +66,76 @@ def check(score: Score, engraving: Engraving) -> None:
 def test_every_note_is_printed_and_nothing_else_is_a_note(seed: int, voices: int, steps: int, blanks: float) -> None:
     score = random_score(np.random.default_rng(seed), voices, steps, blanks=blanks)
     check(score, engrave(score))
+
+
+@given(seed=st.integers(0, 10**6), voices=st.integers(2, 4), steps=st.integers(1, 70), blanks=st.sampled_from([0.0, 0.3]))
+@ANY
+def test_every_note_is_printed_on_two_staves_too(seed: int, voices: int, steps: int, blanks: float) -> None:
+    score = random_score(np.random.default_rng(seed), voices, steps, blanks=blanks)
+    engraving = engrave(score, layout="grand")
+    check(score, engraving)
+    assert all(len(groups_in(measure, "staff")) == 2 for measure in groups(engraving, "measure"))
+
+
+def groups_in(element: ElementTree.Element, name: str) -> list[ElementTree.Element]:
+    return [e for e in element.iter(f"{SVG}g") if name in e.get("class", "").split()]
+
+
+def test_a_choir_stands_on_two_staves_and_other_voices_on_a_staff_each() -> None:
+    assert len(groups(engrave(choir()), "staff")) == 2
+    assert len(groups(engrave(choir(), layout="open"), "staff")) == 4
+    assert len(groups(engrave(choir().transpose(20)), "staff")) == 4
+    words = ["".join(e.itertext()).strip() for e in groups(engrave(choir(), layout="open"), "label")]
+    assert words == ["Soprano", "Alto", "Tenor", "Bass"]
+    assert not groups(engrave(choir()), "label")
+
+
+def test_clefs_follow_the_voices_ranges() -> None:
+    def clefs(score: Score, layout: Any) -> list[str]:
+        return [e.get("href", "")[1:] for g in groups(engrave(score, layout=layout), "clef") for e in g.iter(f"{SVG}use")]
+
+    treble, treble_8, bass = "E050", "E052", "E062"
+    assert clefs(choir(), "open") == [treble, treble, treble_8, bass]
+    assert clefs(choir(), "grand") == [treble, bass]
+    high = Score.from_notes([[Note(0, 16, 79, 80)], [Note(0, 16, 74, 80)]])
+    assert clefs(high, "grand") == [treble, treble]
+    assert clefs(high.transpose(-36), "grand") == [bass, bass]
+
+
+def test_stems_of_voices_on_one_staff_point_away_from_each_other() -> None:
+    quarters = [[Note(at, 4, pitch, 80) for at in range(0, 16, 4)] for pitch in (67, 74, 60, 55)]  # the alto above the soprano
+    engraving = engrave(Score.from_notes(quarters), layout="grand")
+    upwards = {}
+    for note in groups(engraving, "note"):
+        stem = next(path.get("d", "") for g in groups_in(note, "stem") for path in g.iter(f"{SVG}path"))
+        start, end = (float(word.split()[1]) for word in stem.removeprefix("M").split("L"))
+        head = float(next(note.iter(f"{SVG}use")).get("transform", "").split(",")[1].split(")")[0])
+        upwards[note.get("id", "").split("s")[0]] = min(start, end) < head - 200
+    assert upwards == {"v0": True, "v1": False, "v2": True, "v3": False}
+
+
+def test_an_accidental_holds_for_both_voices_of_a_staff() -> None:
+    # The soprano's F sharp would make the alto's F one too.
+    lines = [[Note(0, 4, 78, 80), Note(4, 12, 79, 80)], [Note(0, 4, 60, 80), Note(4, 12, 77, 80)]]
+    score = Score.from_notes([*lines, [Note(0, 16, 55, 80)], [Note(0, 16, 48, 80)]])
+    signs = [note.get("id") for note in groups(engrave(score, layout="grand"), "note") if groups_in(note, "accid")]
+    assert signs == ["v0s0", "v1s4"]
+    apart = [note.get("id") for note in groups(engrave(score, layout="open"), "note") if groups_in(note, "accid")]
+    assert apart == ["v0s0"]
+
+
+def test_a_staff_shows_one_fermata_of_two_voices() -> None:
+    ends = np.zeros(32, np.bool_)
+    ends[16:] = True
+    score = dataclasses.replace(choir(32), phrase_end=ends)
+    assert len(groups(engrave(score), "fermata")) == 2
+    assert len(groups(engrave(score, layout="open"), "fermata")) == 4
+
+
+def test_a_changed_key_is_printed_once_a_staff_and_its_signs_hold() -> None:
+    score = choir(32, key="D major")
+    score = dataclasses.replace(score, keys=(*score.keys, KeyChange(16, 0, 0)))
+    assert [note.get("id") for note in groups(engrave(score), "note") if groups_in(note, "accid")] == ["v0s0", "v3s0"]
 
 
 @pytest.mark.parametrize(("meter", "grid"), [((3, 4), 12), ((6, 8), 4), ((5, 4), 3), ((2, 2), 8)])
@@ -185,6 +267,12 @@ def test_music_that_no_page_holds_goes_on_below() -> None:
     check(score, engraving)
     assert engraving.height > 600_000
     assert "translate(0 " in engraving.drawing
+
+
+@pytest.mark.parametrize(("voices", "layout"), [(1, "grand"), (5, "grand"), (4, "piano")])
+def test_a_layout_that_does_not_hold_the_voices_is_refused(voices: int, layout: Any) -> None:
+    with pytest.raises(ValueError, match=f"layout='{layout}'"):
+        engrave(Score.from_notes([[Note(0, 4, 60, 80)]] * voices), layout=layout)
 
 
 @pytest.mark.parametrize(
