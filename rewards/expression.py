@@ -17,8 +17,10 @@ from musicgym.rewards.rules import RULES
 Factory = Callable[..., Reward]
 # Rewards that are known without being imported by the user: name -> the module that holds a function of that name.
 _BUILT_IN = {
+    "counterpoint": "musicgym.rewards.counterpoint",
     "performance": "musicgym.rewards.performance",
     "rl_tuner": "musicgym.rewards.rl_tuner",
+    "strict_counterpoint": "musicgym.rewards.counterpoint",
     "theory": "musicgym.rewards.theory",
 }
 _REWARDS: dict[str, Factory] = {}

@@ -31,7 +31,12 @@ _ABOUT_AT: dict[At, About] = {"any": "here", "note": "here", "bar": "bar", "end"
 _REACH = 32767  # a span for "to the end of the piece": pieces are shorter
 _FIRST = ("piece", "voice", "step")
 
-_OWN = ("musicgym.rewards.performance", "musicgym.rewards.rl_tuner", "musicgym.rewards.theory")  # where this library's rules are
+_OWN = (  # where this library's rules are
+    "musicgym.rewards.counterpoint",
+    "musicgym.rewards.performance",
+    "musicgym.rewards.rl_tuner",
+    "musicgym.rewards.theory",
+)
 
 RULES: dict[str, Rule] = {}
 

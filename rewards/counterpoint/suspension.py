@@ -1,0 +1,124 @@
+"""Notes held over the bar line: suspensions, true and fake, and how they are prepared and resolved."""
+
+from __future__ import annotations
+
+from musicgym.compiled import kernel
+from musicgym.pieces import Piece
+from musicgym.rewards.counterpoint.reading import (
+    STEP,
+    bar_line,
+    dissonant,
+    holds,
+    last_voice,
+    note_before,
+    suspended_against,
+    suspended_until,
+)
+from musicgym.rewards.rules import rule
+from musicgym.rewards.voices import attacks, interval_class
+
+
+@rule(sees="lower")
+def suspension_prepared(piece, voice, step):
+    """-1 for each note held over a bar line, against a new note, that was no consonance before it.
+
+    notaviva.com, "Rules for Fourth Species": the consonance at the end of the measure is the preparation. Of a note that is
+    consonant at the bar line it is asked too: a dissonance must be left before the other voice moves.
+    """
+    if not last_voice(piece, voice) or piece.position[step] != 0 or step == 0:
+        return 0.0
+    faults = 0.0
+    for held in range(voice + 1):
+        for other in range(voice + 1):
+            if other != held and holds(piece, held, step) and attacks(piece, other, step):
+                if piece.pitch[other, step - 1] < 0:
+                    faults -= dissonant(piece, held, other, step)
+                else:
+                    faults -= dissonant(piece, held, other, step - 1)
+    return faults
+
+
+@kernel
+def resolves(piece: Piece, voice: int, note: int, line: int, step: int) -> bool:
+    """Whether the note here is the step below the one suspended at `line`, consonant, and no later than the middle of the bar."""
+    fall = piece.pitch[voice, note] - piece.pitch[voice, step]
+    if piece.pitch[voice, step] < 0 or not 0 < fall <= STEP or 2 * (step - line) > piece.bar[line]:
+        return False
+    return not dissonant(piece, voice, suspended_against(piece, voice, line), step)
+
+
+@kernel
+def ornaments(piece: Piece, voice: int, line: int, step: int) -> bool:
+    """Whether the note here may stand between a suspension and its resolution: consonant, before the middle of the bar."""
+    if piece.pitch[voice, step] < 0 or 2 * (step - line) >= piece.bar[line]:
+        return False
+    return not dissonant(piece, voice, suspended_against(piece, voice, line), step)
+
+
+@rule(sees="lower")
+def suspension_resolved(piece, voice, step):
+    """-1 for each suspension not resolved by step down to a consonance by the middle of the bar, at once or after one consonance.
+
+    notaviva.com, "Rules for Fourth Species": "all suspended dissonances resolve by descending one degree"; Lehmann 1907,
+    lesson IX: a note between suspension and resolution, if skipped to, should be consonant.
+    """
+    if not last_voice(piece, voice):
+        return 0.0
+    faults = 0.0
+    for held in range(voice + 1):
+        note = note_before(piece, held, step)
+        if note < 0 or not piece.onset[held, step]:
+            continue
+        line = suspended_until(piece, held, step)
+        if line >= 0:
+            faults -= not (resolves(piece, held, note, line, step) or ornaments(piece, held, line, step))
+            continue
+        suspended = note_before(piece, held, note)
+        line = suspended_until(piece, held, note)
+        if line >= 0 and ornaments(piece, held, line, note) and not resolves(piece, held, suspended, line, note):
+            faults -= not resolves(piece, held, suspended, line, step)
+    return faults
+
+
+@rule(sees="lower")
+def weak_suspension(piece, voice, step):
+    """-1 for each suspension that is not 7-6 or 4-3 in an upper voice nor 2-3 in a lower one.
+
+    Rush, "Species IV": Fux allows these; 9-8 above and 4-5 below are the rarer ones (Davidson, "4th Species").
+    """
+    if not last_voice(piece, voice) or piece.position[step] != 0:
+        return 0.0
+    faults = 0.0
+    for held in range(voice + 1):
+        other = suspended_against(piece, held, step)
+        if other >= 0:
+            second = interval_class(piece, held, other, step) <= STEP
+            below = piece.pitch[held, step] < piece.pitch[other, step]
+            faults -= second != below
+    return faults
+
+
+@rule(sees="lower")
+def fake_suspension(piece, voice, step):
+    """-1 for each note held over a bar line, against a new note, that makes no dissonance there.
+
+    Lehmann 1907, lesson VI: after the bar line a consonance or a dissonance, "preferably the latter".
+    """
+    if not last_voice(piece, voice) or piece.position[step] != 0:
+        return 0.0
+    faults = 0.0
+    for held in range(voice + 1):
+        if holds(piece, held, step) and suspended_against(piece, held, step) < 0:
+            for other in range(voice + 1):
+                if other != held and attacks(piece, other, step):
+                    faults -= 1.0
+                    break
+    return faults
+
+
+@rule(sees="own")
+def held_over_two_lines(piece, voice, step):
+    """-1 for each bar line but the first over which a note is held (our own; longer notes belong to a cantus in longer bars)."""
+    if piece.position[step] != 0 or step == 0 or not holds(piece, voice, step):
+        return 0.0
+    return -1.0 if piece.start[voice, step] < bar_line(piece, step - 1) else 0.0
