@@ -178,7 +178,7 @@ def plan_of(task: Task) -> Plan:
         velocity=task.velocity,
         given=given,
         blank=float(task.blank),
-        bars=task.holes == "bar",
+        holes=task.holes_kind,
         filled=task.begin == "filled",
         order=task.order_kind,
         sweeps=task.sweeps,

@@ -33,7 +33,8 @@ class Sight(NamedTuple):
     low: int  # pitch of the first pitch token
     back: int  # steps of the window before the cursor
     ahead: int  # steps of the window from the cursor on (the cursor's own step included)
-    past: bool  # given slots after the cursor's step are hidden
+    past: bool  # given slots more than `lookahead` steps after the cursor's are hidden, and so is what is derived from them
+    lookahead: int  # steps
     phrases: bool  # there is a token for the steps to the next phrase end
     nvec: np.ndarray  # int64 (tokens,): number of values of each token
     offsets: np.ndarray  # int64 (tokens,): place of each token's first bit in the one-hot form
@@ -57,6 +58,9 @@ class Observation:
     1 a rest, 2.. pitches) and number of its duration (0 none, else the longest of the choice that is no longer). Where
     the choice has several velocities, also the mean velocity so far in steps of four and each note's nearest velocity by number
     (0 none). Such tasks have a window of one step by default, unless something can stand after the cursor.
+    A composer who hears only the past (`sees="past"`) sees of given parts what sounds up to now and for `lookahead` steps
+    more, and of the page its length, where blanks are, the place in the bar, and the key in which the piece begins, as players
+    are told it. Phrase ends and local keys are not seen: they are worked out from notes yet to come.
     `"onehot"`: the same tokens as bits, `Box(0, 1, uint8)`, flat.
     `"pianoroll"`: `Box(0, 255, uint8)` (channels, pitches, steps): for each voice its onsets and what sounds (255, or with
     several velocities to choose from as loud as it is, of 255); then
@@ -78,7 +82,7 @@ class Observation:
         if window is None:
             window = NOTE_WINDOW if notes and not looks_ahead else DEFAULT_WINDOW
         back = min(window, steps)
-        ahead = 0 if not looks_ahead else (1 if task.sees == "past" else back)
+        ahead = 0 if not looks_ahead else (min(task.lookahead + 1, steps) if task.sees == "past" else back)
         phrases = bool(material.phrase_end.any()) and task.sees == "all"
         slots = FIRST_PITCH_TOKEN + high - low + 1
         nvec = [MOST_REMAINING + 1, min(int(material.bar.max(initial=1)) - 1, MOST_POSITION) + 1, 12, len(MODES)]
@@ -91,7 +95,9 @@ class Observation:
         sizes[0] = min(MOST_REMAINING, task.voices * steps * task.sweeps) + 1
         offsets = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
         choices = [np.array(codes, np.int64) for codes in ((notes.durations, notes.velocities) if notes else ((), ()))]
-        self.sight = Sight(low, back, ahead, task.sees == "past", phrases, sizes, offsets, notes is not None, *choices)
+        self.sight = Sight(
+            low, back, ahead, task.sees == "past", task.lookahead, phrases, sizes, offsets, notes is not None, *choices
+        )
         self._shape = {
             "tokens": (len(sizes),),
             "onehot": (int(sizes.sum()),),
@@ -125,8 +131,9 @@ def token_row(pieces: Pieces, n: int, sight: Sight, out: np.ndarray) -> None:
     here = min(step, length - 1)
     out[0] = min(visits - cursor, sight.nvec[0] - 1)
     out[1] = min(pieces.position[n, here], sight.nvec[1] - 1)
-    out[2] = pieces.tonic[n, here]
-    out[3] = pieces.mode[n, here]
+    labelled = 0 if sight.past else here  # local keys are worked out from what comes after them
+    out[2] = pieces.tonic[n, labelled]
+    out[3] = pieces.mode[n, labelled]
     at = 4
     if voices > 1:
         out[at] = voice
@@ -160,7 +167,7 @@ def token_row(pieces: Pieces, n: int, sight: Sight, out: np.ndarray) -> None:
     for t in range(first, end):
         for v in range(voices):
             token = OUTSIDE
-            if 0 <= t < length and not (sight.past and hidden(pieces, n, v, t, voice, step)):
+            if 0 <= t < length and not (sight.past and hidden(pieces, n, v, t, step, sight.lookahead)):
                 token = slot_token(pieces.pitch[n, v, t], pieces.onset[n, v, t], sight.low)
             out[at] = token
             at += 1
@@ -174,9 +181,9 @@ def slot_token(pitch: int, onset: bool, low: int) -> int:
 
 
 @inlined
-def hidden(pieces: Pieces, n: int, v: int, t: int, voice: int, step: int) -> bool:
-    """Whether a composer who is at (voice, step) and hears only the past cannot see slot (v, t): given and yet to sound."""
-    return t >= step and pieces.given[n, v, t] and not (t == step and v < voice)
+def hidden(pieces: Pieces, n: int, v: int, t: int, step: int, lookahead: int) -> bool:
+    """Whether a composer who is at `step` and hears the past and `lookahead` steps more cannot see slot (v, t)."""
+    return t > step + lookahead and pieces.given[n, v, t]
 
 
 class View(NamedTuple):
@@ -310,13 +317,13 @@ def roll_row(pieces: Pieces, n: int, sight: Sight, out: np.ndarray) -> None:
     voices, length = pieces.pitch.shape[1], pieces.length[n]
     out[:] = 0
     cursor, visits = pieces.cursor[n], pieces.visits[n]
-    voice, step = 0, length
+    step = length
     if cursor < visits:
-        voice, step = pieces.order[n, cursor, 0], pieces.order[n, cursor, 1]
+        step = pieces.order[n, cursor, 1]
     for t in range(length):
         for v in range(voices):
             pitch = pieces.pitch[n, v, t]
-            if pitch >= 0 and not (sight.past and hidden(pieces, n, v, t, voice, step)):
+            if pitch >= 0 and not (sight.past and hidden(pieces, n, v, t, step, sight.lookahead)):
                 loud = sight.velocities.shape[0] > 1
                 out[2 * v + 1, pitch - sight.low, t] = _SET * pieces.velocity[n, v, t] // 127 if loud else _SET
                 if pieces.onset[n, v, t]:
@@ -325,10 +332,11 @@ def roll_row(pieces: Pieces, n: int, sight: Sight, out: np.ndarray) -> None:
             continue
         for row in range(out.shape[1]):
             out[2 * voices + 1, row, t] = _SET - _SET * pieces.position[n, t] // max(pieces.bar[n, t], 1)
-            degree = (row + sight.low - pieces.tonic[n, t]) % 12
+            labelled = 0 if sight.past else t
+            degree = (row + sight.low - pieces.tonic[n, labelled]) % 12
             if degree == 0:
                 out[2 * voices + 2, row, t] = _SET
-            elif _SCALE_BITS[pieces.mode[n, t]] >> degree & 1:
+            elif _SCALE_BITS[pieces.mode[n, labelled]] >> degree & 1:
                 out[2 * voices + 2, row, t] = 128
     for k in range(cursor, visits):
         out[2 * voices, :, pieces.order[n, k, 1]] = _SET

@@ -8,7 +8,7 @@ from musicgym.choice import CHORD
 from musicgym.compiled import inlined, small_kernel
 from musicgym.pieces import Excerpts, Pieces
 from musicgym.score import BLANK
-from musicgym.task import RANDOM, TIME_FIRST
+from musicgym.task import BAR, RANDOM, SLOT, TIME_FIRST
 from musicgym.writing import Plan
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -82,16 +82,23 @@ def cut_blanks(pieces: Pieces, n: int, plan: Plan, drawn: int) -> int:
                 is_open = False
             elif plan.blank >= 1.0:
                 is_open = True
-            elif step == 0 or not plan.bars or pieces.position[n, step] == 0:
+            elif step == 0 or plan.holes == SLOT or (plan.holes == BAR and pieces.position[n, step] == 0):
                 is_open = draw(seed, episode, drawn, 1 << 24) < plan.blank * (1 << 24)
                 drawn += 1
             pieces.given[n, voice, step] = not is_open
             opened += is_open
-    if opened == 0:  # chance left nothing to do: open one slot of one composed voice
+    if opened == 0:  # chance left nothing to do: open one hole in one composed voice
         voice = draw(seed, episode, drawn, voices)
         while plan.given[voice]:
             voice = (voice + 1) % voices
-        pieces.given[n, voice, draw(seed, episode, drawn + 1, length)] = False
+        first = draw(seed, episode, drawn + 1, length)
+        end = first + 1
+        if plan.holes != SLOT:
+            while first > 0 and not (plan.holes == BAR and pieces.position[n, first] == 0):
+                first -= 1
+            while end < length and not (plan.holes == BAR and pieces.position[n, end] == 0):
+                end += 1
+        pieces.given[n, voice, first:end] = False
         drawn += 2
     for voice in range(voices):
         for step in range(length):

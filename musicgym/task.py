@@ -16,6 +16,8 @@ from musicgym.score import Score, bar_steps, parse_key
 
 Order = Literal["time", "voice", "random"]
 TIME_FIRST, VOICE_FIRST, RANDOM = 0, 1, 2  # orders of filling, as the kernels know them
+SLOT, BAR, VOICE = 0, 1, 2  # what is blank or given as one
+_HOLES = {"slot": SLOT, "bar": BAR, "voice": VOICE}
 _ORDERS = {"time": TIME_FIRST, "voice": VOICE_FIRST, "random": RANDOM}
 
 
@@ -25,7 +27,7 @@ class Task:
 
     With no `source` the page is empty: `voices` voices on `length` steps in `meter` and `key`. With a `source` each
     piece starts from one drawn from that corpus, whose voices named in `given` stand there already; of the
-    other voices the share `blank` of their slots or bars is blank (always at least one slot), and what is
+    other voices the share `blank` of their slots, bars or voices is blank (always at least one), and what is
     not blank is given too. A source piece that has `BLANK` slots of its own keeps just those blanks.
 
     Args:
@@ -41,7 +43,7 @@ class Task:
         quantise: of the source; False leaves out pieces with notes between the steps, True takes what sounds at each step.
         given: voices of the source that stand there already.
         blank: share of the other voices that is blank, in (0, 1].
-        holes: what is blank or given as one: "slot" or "bar".
+        holes: what is blank or given as one: a "slot", a "bar" of a voice, or a whole "voice".
         order: "time" (all voices of a step, then the next step), "voice" (a whole voice, then the next), "random".
         begin: "blank", or "filled": the source's notes stand in the blanks at first, and choices edit them.
         sweeps: how often the order is gone through; later sweeps edit what earlier ones wrote.
@@ -71,7 +73,7 @@ class Task:
     quantise: bool = False
     given: tuple[int, ...] = ()
     blank: float = 1.0
-    holes: Literal["slot", "bar"] = "slot"
+    holes: Literal["slot", "bar", "voice"] = "slot"
     order: Order = "time"
     begin: Literal["blank", "filled"] = "blank"
     sweeps: int = 1
@@ -138,7 +140,7 @@ class Task:
             (all(0 <= v < self.voices for v in self.given), "given", f"voices within 0..{self.voices - 1}"),
             (len(set(self.given)) < self.voices, "given", "at least one voice left to compose"),
             (0 < self.blank <= 1, "blank", "a share within (0, 1]"),
-            (self.holes in ("slot", "bar"), "holes", "'slot' or 'bar'"),
+            (self.holes in _HOLES, "holes", "'slot', 'bar' or 'voice'"),
             (self.order in _ORDERS, "order", "'time', 'voice' or 'random'"),
             (self.begin in ("blank", "filled"), "begin", "'blank' or 'filled'"),
             (self.sweeps >= 1, "sweeps", "1 or more"),
@@ -184,6 +186,11 @@ class Task:
     def spread(self) -> int:
         """Steps of such a score in one of the task's: 1, or 2, 4 or 8 where these are longer than a quarter."""
         return max(1, int(1 / self.steps_per_quarter))
+
+    @property
+    def holes_kind(self) -> int:
+        """What is blank or given as one, as the kernels know it."""
+        return _HOLES[self.holes]
 
     def material(self) -> Excerpts:
         """What pieces start from: the source's excerpts, or one empty page for each key.

@@ -30,7 +30,7 @@ class Plan(NamedTuple):
     velocity: int  # of notes whose choice has none
     given: np.ndarray  # bool (voices,): voices that a source gives
     blank: float  # share of the other voices that is blank
-    bars: bool  # blanks are whole bars
+    holes: int  # what is blank or given as one: SLOT, BAR or VOICE
     filled: bool  # blanks begin with the source's notes in them
     order: int  # TIME_FIRST, VOICE_FIRST or RANDOM
     sweeps: int

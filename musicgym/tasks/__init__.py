@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from musicgym.registration import register
-from musicgym.tasks.chorale import chorale
+from musicgym.tasks.chorale import accompaniment, chorale
+from musicgym.tasks.infill import infill
 from musicgym.tasks.melody import expressive_melody, melody
 
 register("musicgym/Melody-v0", melody, reward="theory")
 register("musicgym/ExpressiveMelody-v0", expressive_melody, reward="theory + 0.2*performance")
 register("musicgym/Chorale-v0", chorale, reward="theory")
+register("musicgym/Accompaniment-v0", accompaniment, reward="theory")
+register("musicgym/Infill-v0", infill, reward="theory")

@@ -79,3 +79,38 @@ def voices_choice(choice: Any, ranges: tuple[tuple[int, int], ...]) -> StepChoic
     except (TypeError, ValueError) as error:
         raise ValueError(f"ranges={ranges!r}: expected a (lowest, highest) for each voice, MIDI numbers") from error
     return ChordChoice(pairs) if choice == "chord" else StepChoice(lowest, highest, pairs)
+
+
+def accompaniment(
+    lookahead: int = 0,
+    given: tuple[int, ...] = (0,),
+    bars: int | None = 4,
+    steps_per_quarter: int = 4,
+    choice: Literal["step", "chord"] = "step",
+    source: str = "bach/train",
+    meter: tuple[int, int] | None = (4, 4),
+    ranges: tuple[tuple[int, int], ...] = SATB,
+    **fields: Any,
+) -> Task:
+    """A chorale whose soprano is heard only up to now: voices are written to it as it sounds.
+
+    What may be seen of the page doesn't tell what the partner plays later: see `musicgym.observation.Observation`.
+
+    Args:
+        lookahead: steps of the given voices that are seen beyond the one that is chosen.
+        given: the partner's voices, one or more.
+        bars: as all that follow, see `chorale`.
+        steps_per_quarter: the grid.
+        choice: "step" or "chord".
+        source: corpus and split.
+        meter: of the source's music.
+        ranges: lowest and highest pitch of each voice.
+        fields: any other field of `Task`.
+
+    Raises:
+        ValueError: no voice given, another order than time, or as `chorale`.
+    """
+    if not given:
+        raise ValueError("Accompaniment(given=()): expected one or more voices of the partner's, such as (0,), the soprano")
+    heard: dict[str, Any] = {"sees": "past", "lookahead": lookahead, **fields}
+    return chorale(given, bars, steps_per_quarter, choice, source, meter, ranges=ranges, **heard)
