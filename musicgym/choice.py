@@ -24,7 +24,8 @@ class StepChoice:
 
     Repairs: a hold with nothing to hold becomes a rest (at the first step the silence before the piece goes on,
     elsewhere a rest begins); a pitch outside the voice's range moves by octaves towards it, and if no octave
-    fits becomes the range's nearest end.
+    fits becomes the range's nearest end. What the task's rhythm doesn't let begin becomes a hold, a note or a rest, the first of
+    these that it lets stand there; the note has the pitch of the voice's last note, or with none before the middle of its range.
 
     Args:
         low: lowest pitch, MIDI number 0..127.

@@ -182,6 +182,7 @@ def plan_of(task: Task) -> Plan:
         filled=task.begin == "filled",
         order=task.order_kind,
         sweeps=task.sweeps,
+        rhythm=task.rhythm_bits(),
     )
 
 

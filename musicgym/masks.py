@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from musicgym.choice import CHORD, FIRST_PITCH, HOLD, STEP
+from musicgym.choice import CHORD, FIRST_PITCH, HOLD, REST_BEGINS, STEP
 from musicgym.compiled import inlined
 from musicgym.pieces import Pieces
-from musicgym.writing import Plan, can_hold, room
+from musicgym.rhythm import HOLDS, NOTES, RESTS
+from musicgym.writing import Plan, allowed, can_hold, room
 
 
 @inlined
@@ -19,6 +20,14 @@ def mask_codes(pieces: Pieces, n: int, voice: int, step: int, low: int, size: in
         mask[FIRST_PITCH:first] = 0
         mask[last + 1 :] = 0
     mask[HOLD] = can_hold(pieces, n, voice, step)
+    if plan.rhythm.shape[2] > 0:
+        bits = allowed(pieces, n, voice, step, plan)
+        if not bits & NOTES:
+            mask[FIRST_PITCH:] = 0
+        if not bits & HOLDS:
+            mask[HOLD] = 0
+        if not bits & RESTS:
+            mask[REST_BEGINS] = 0
 
 
 @inlined

@@ -12,6 +12,7 @@ import numpy as np
 from musicgym.choice import Choice, ChordChoice, NoteChoice, StepChoice, choice_from_json, choice_to_json
 from musicgym.grids import COARSE, taken_in
 from musicgym.pieces import Excerpts
+from musicgym.rhythm import patterns, tupled
 from musicgym.score import Score, bar_steps, parse_key
 
 Order = Literal["time", "voice", "random"]
@@ -50,6 +51,10 @@ class Task:
         sees: "all" or "past": what of the given parts the composer may observe: everything, or what has sounded up to the step
             that is chosen, that step included. "past" goes with choices made once and in order of time.
         lookahead: steps beyond that one at which a composer who hears the past sees the given parts already.
+        rhythm: what may begin on each step of a bar, by letters, the steps separated by spaces: n a note, h a hold, r a rest;
+            a pattern each for the first bar, the bars between and the last: ("nr n", "n n", "n h"). Masks show it; given slots
+            and bars of another length than `meter`'s are not concerned. Several voices may differ: a triple, or () for a
+            free voice, for each of them. () for no rhythm.
         forbid: names of rules that no choice may break (`StepChoice` only); masks show what is left.
         velocity: of the notes written where the choice has no velocity, 1..127.
         programs: General MIDI program per voice.
@@ -79,6 +84,7 @@ class Task:
     sweeps: int = 1
     sees: Literal["all", "past"] = "all"
     lookahead: int = 0
+    rhythm: tuple[Any, ...] = ()
     forbid: tuple[str, ...] = ()
     velocity: int = 80
     programs: tuple[int, ...] = ()
@@ -89,6 +95,7 @@ class Task:
                 object.__setattr__(self, name, tuple(getattr(self, name)))
             if not isinstance(getattr(self, name), (tuple, type(None))):
                 raise ValueError(f"Task({name}={getattr(self, name)!r}): expected a tuple")
+        object.__setattr__(self, "rhythm", tupled(self.rhythm))
         if isinstance(self.key, (list, tuple)):
             object.__setattr__(self, "key", tuple(self.key))
         elif not isinstance(self.key, str):
@@ -115,8 +122,25 @@ class Task:
         self.choice.voice_ranges(self.voices)
         if (self.sweeps > 1 or self.begin == "filled") and isinstance(self.choice, NoteChoice):
             raise ValueError("Task(choice=NoteChoice(...)): edits (sweeps > 1, begin='filled') need StepChoice or ChordChoice")
+        self._check_rhythm()
         if self.forbid and not isinstance(self.choice, StepChoice):
             raise ValueError(f"Task(forbid={self.forbid!r}): hard rules need a Discrete choice, StepChoice")
+
+    def _check_rhythm(self) -> None:
+        """Raises ValueError for a rhythm that is none, or that goes with no bar or no choice by steps."""
+        if not isinstance(self.rhythm, tuple):
+            raise ValueError(f"Task(rhythm={self.rhythm!r}): expected a tuple")
+        if not self.rhythm:
+            return
+        if self.meter is None or not isinstance(self.choice, (StepChoice, ChordChoice)):
+            lacks = "a meter" if self.meter is None else "StepChoice or ChordChoice"
+            raise ValueError(f"Task(rhythm={self.rhythm!r}): expected {lacks}, as rhythm is masked step by step of a bar")
+        self.rhythm_bits()
+
+    def rhythm_bits(self) -> np.ndarray:
+        """What may stand on each step, uint8 (voices, 3, steps of a bar): see `musicgym.rhythm`; no steps where all may."""
+        steps = 0 if self.meter is None else bar_steps(self.meter, self.steps_per_quarter)
+        return patterns(self.rhythm, self.voices, steps)
 
     def _expectations(self) -> list[tuple[bool, str, str]]:
         drawn, online = bool(self.source), self.sees == "past"

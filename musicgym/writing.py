@@ -13,6 +13,7 @@ import numpy as np
 from musicgym.choice import FIRST_PITCH, HOLD, REST_BEGINS
 from musicgym.compiled import inlined
 from musicgym.pieces import Piece, Pieces
+from musicgym.rhythm import ANY, BETWEEN, FIRST_BAR, HOLDS, LAST_BAR, NOTES, RESTS
 from musicgym.score import BLANK, REST
 
 
@@ -34,6 +35,7 @@ class Plan(NamedTuple):
     filled: bool  # blanks begin with the source's notes in them
     order: int  # TIME_FIRST, VOICE_FIRST or RANDOM
     sweeps: int
+    rhythm: np.ndarray  # uint8 (voices, 3, steps of a bar): what may stand there, by bits; no steps where everything may
 
 
 class Desk(NamedTuple):
@@ -126,13 +128,54 @@ def can_hold(pieces: Pieces, n: int, voice: int, step: int) -> bool:
 
 
 @inlined
+def allowed(pieces: Pieces, n: int, voice: int, step: int, plan: Plan) -> int:
+    """What the rhythm lets stand at a slot, as bits; everything where that would be a hold alone with nothing to hold."""
+    steps = plan.rhythm.shape[2]
+    if steps == 0 or pieces.bar[n, step] != steps or pieces.position[n, step] >= steps:
+        return ANY
+    first = step - pieces.position[n, step]
+    place = BETWEEN
+    if first + steps >= pieces.length[n]:
+        place = LAST_BAR
+    elif first <= 0:
+        place = FIRST_BAR
+    bits = np.int64(plan.rhythm[voice, place, pieces.position[n, step]])
+    return ANY if bits == HOLDS and not can_hold(pieces, n, voice, step) else bits
+
+
+@inlined
+def in_rhythm(pieces: Pieces, n: int, voice: int, step: int, code: int, low: int, plan: Plan) -> int:
+    """The code itself where the rhythm lets it stand; else a hold, or a note, or a rest, the first of these that may stand.
+
+    The note has the last note's pitch, or with none before it the middle of the voice's range.
+    """
+    bits = allowed(pieces, n, voice, step, plan)
+    kind = HOLDS if code == HOLD else (RESTS if code == REST_BEGINS else NOTES)
+    holds = can_hold(pieces, n, voice, step)
+    if bits == ANY or (bits & kind and (kind != HOLDS or holds)):
+        return code
+    if bits & HOLDS and holds:
+        return HOLD
+    if bits & NOTES:
+        last = pieces.previous[n, voice, step]
+        lowest, highest = plan.ranges[voice, 0], plan.ranges[voice, 1]
+        pitch = np.int64(pieces.pitch[n, voice, last]) if last >= 0 else (lowest + highest) // 2
+        return min(max(pitch, lowest), highest) - low + FIRST_PITCH
+    return REST_BEGINS
+
+
+@inlined
 def write_code(pieces: Pieces, n: int, voice: int, step: int, code: int, low: int, plan: Plan) -> bool:
     """Write the slot that a step code asks for, repaired where it must be; True if it was as asked."""
     pitch, onset, velocity, legal = REST, True, 0, True
+    if plan.rhythm.shape[2] > 0:
+        asked = code
+        code = in_rhythm(pieces, n, voice, step, code, low, plan)
+        legal = code == asked
     if code == HOLD:
-        legal = can_hold(pieces, n, voice, step)
-        onset = not legal and step > 0
-        if legal:
+        holds = can_hold(pieces, n, voice, step)
+        legal, onset = legal and holds, not holds and step > 0
+        if holds:
             pitch, velocity = pieces.pitch[n, voice, step - 1], pieces.velocity[n, voice, step - 1]
     elif code != REST_BEGINS:
         pitch, velocity = low + code - FIRST_PITCH, plan.velocity
