@@ -1,11 +1,12 @@
-"""Perfect intervals: fifths and octaves that come one after another, or that two voices leap into together."""
+"""Perfect intervals: fifths and octaves that come one after another, or that the outer voices leap into together."""
 
 from __future__ import annotations
 
 from musicgym.compiled import kernel
 from musicgym.pieces import Piece
+from musicgym.rewards.part_writing.reading import STEP, is_last
 from musicgym.rewards.rules import rule
-from musicgym.rewards.voices import FIFTH, interval_class, moves, same_direction
+from musicgym.rewards.voices import CONTRARY, FIFTH, interval_class, motion, moves, same_direction
 
 
 @kernel
@@ -36,6 +37,39 @@ def parallel_fifths(piece, voice, step):
 def parallel_octaves(piece, voice, step):
     """-1 for each voice above with which this one moves in the same direction from an octave or unison to another (Fux, Gradus, I).
 
-    Contrary motion from an octave to a unison is no parallel, nor are repeated notes.
+    Contrary motion from an octave to a unison is no parallel (`antiparallels`), nor are repeated notes.
     """
     return in_parallel(piece, voice, step, 0)
+
+
+@rule(span=1, sees="lower", at="note")
+def antiparallels(piece, voice, step):
+    """-1 for each voice above with which this one goes in contrary motion from a fifth or octave to one of the same class.
+
+    From a fifth to a twelfth, from an octave to a unison (Open Music Theory, "Voice leading": contrary octaves and fifths).
+    """
+    faults = 0.0
+    if moves(piece, voice, step) != 0:
+        for other in range(voice):
+            size = interval_class(piece, voice, other, step)
+            if (
+                (size == 0 or size == FIFTH)
+                and interval_class(piece, voice, other, step - 1) == size
+                and motion(piece, voice, other, step) == CONTRARY
+            ):
+                faults -= 1.0
+    return faults
+
+
+@rule(span=1, sees="lower", at="note")
+def direct_perfects(piece, voice, step):
+    """-1 where the outer voices move in the same direction into a fifth or octave, and the upper one leaps.
+
+    Hidden (direct) fifths and octaves (Piston, Harmony; Open Music Theory, "Voice leading"). Parallels are not counted again.
+    """
+    if not is_last(piece, voice) or abs(moves(piece, 0, step)) <= STEP:
+        return 0.0
+    size = interval_class(piece, voice, 0, step)
+    if size != 0 and size != FIFTH or interval_class(piece, voice, 0, step - 1) == size:
+        return 0.0
+    return -1.0 if same_direction(piece, voice, 0, step) else 0.0

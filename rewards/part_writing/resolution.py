@@ -1,0 +1,132 @@
+"""Notes that ask to be resolved: the leading tone, a chord's seventh, dissonance."""
+
+from __future__ import annotations
+
+from musicgym.chords import CHORD_OF_SET
+from musicgym.compiled import kernel
+from musicgym.pieces import Piece
+from musicgym.rewards.part_writing.reading import (
+    KINDS,
+    STEP,
+    beat_begun,
+    belongs,
+    chord,
+    is_dominant,
+    is_last,
+    lowest,
+    on_beat,
+    root_degree,
+    seventh_of,
+    sounding,
+)
+from musicgym.rewards.rules import rule
+from musicgym.rewards.voices import attacks, moves, pitch_before
+
+
+@rule(sees="lower")
+def leading_tone_resolution(piece, voice, step):
+    """-1 for each leading tone of V or vii° that goes elsewhere than to the tonic where I or vi follows. Hangs on the local key.
+
+    In an inner voice it may fall a third, to the fifth of I (Piston, Harmony, of Bach's practice).
+    """
+    if step == 0 or not is_last(piece, voice):
+        return 0.0
+    leading, left = (piece.tonic[step - 1] + 11) % 12, False
+    for other in range(voice + 1):
+        left = left or (attacks(piece, other, step) and pitch_before(piece, other, step) >= 0 and pitch_before(piece, other, step) % 12 == leading)
+    if not left or not is_dominant(piece, chord(piece, step - 1), step - 1):
+        return 0.0
+    following = chord(piece, step)
+    if following < 0:
+        return 0.0
+    degree = root_degree(piece, following, step - 1)
+    if degree != 0 and degree != 8 and degree != 9:
+        return 0.0
+    faults = 0.0
+    for other in range(voice + 1):
+        if attacks(piece, other, step) and pitch_before(piece, other, step) >= 0 and pitch_before(piece, other, step) % 12 == leading:
+            move = moves(piece, other, step)
+            inner = 0 < other < voice
+            if not (0 <= move <= 1 or (inner and -4 <= move <= -3)):
+                faults -= 1.0
+    return faults
+
+
+@rule(sees="lower")
+def seventh_resolution(piece, voice, step):
+    """-1 for each seventh of a chord that, where the root changes, neither falls by step nor stays (Piston, Harmony)."""
+    if step == 0 or not is_last(piece, voice):
+        return 0.0
+    before = chord(piece, step - 1)
+    seventh = seventh_of(before)
+    if seventh < 0:
+        return 0.0
+    here = chord(piece, step)
+    if here >= 0 and here // KINDS == before // KINDS:
+        return 0.0
+    faults = 0.0
+    for other in range(voice + 1):
+        if attacks(piece, other, step) and pitch_before(piece, other, step) >= 0 and pitch_before(piece, other, step) % 12 == seventh:
+            if not -STEP <= moves(piece, other, step) <= 0:
+                faults -= 1.0
+    return faults
+
+
+@kernel
+def excused(piece: Piece, step: int, heard: int) -> bool:
+    """Whether what sounds is a chord but for one or two notes that have sounded before, as suspensions do."""
+    for voice in range(piece.pitch.shape[0]):
+        one = piece.pitch[voice, step]
+        if one >= 0 and pitch_before(piece, voice, step) == one:
+            less = heard & ~(1 << (one % 12))
+            if CHORD_OF_SET[less] >= 0:
+                return True
+            for other in range(voice):
+                two = piece.pitch[other, step]
+                if two >= 0 and pitch_before(piece, other, step) == two and CHORD_OF_SET[less & ~(1 << (two % 12))] >= 0:
+                    return True
+    return False
+
+
+@rule(sees="lower")
+def unprepared_dissonance(piece, voice, step):
+    """-1 for a beat on which three pitch classes or more make no chord, unless without one or two notes that stayed they do.
+
+    Dissonance on the beat is prepared: it is a suspension (Piston, Harmony). Accented passing notes are counted as faults.
+    """
+    if not is_last(piece, voice) or not on_beat(piece, step):
+        return 0.0
+    heard = sounding(piece, step)
+    rest = heard & (heard - 1)
+    if rest & (rest - 1) == 0 or CHORD_OF_SET[heard] >= 0:  # two pitch classes or fewer
+        return 0.0
+    return 0.0 if excused(piece, step, heard) else -1.0
+
+
+@rule(sees="all", at="note", about="before")
+def foreign_note(piece, voice, step):
+    """-1 where a note off the beat that belongs to no chord is neither come to nor left by step.
+
+    Passing and neighbouring notes are; a note may be left by repeating it (anticipation) (Piston, Harmony). The chord is what
+    sounds with the note or on its beat.
+    """
+    before = piece.previous[voice, step]
+    if before < 0 or piece.pitch[voice, step - 1] < 0 or on_beat(piece, before):
+        return 0.0
+    pitch = piece.pitch[voice, before]
+    if chord(piece, before) >= 0 or belongs(chord(piece, beat_begun(piece, before)), pitch):
+        return 0.0
+    come, left = moves(piece, voice, before), piece.pitch[voice, step] - pitch
+    return 0.0 if (0 < abs(come) <= STEP and abs(left) <= STEP) or left == 0 else -1.0
+
+
+@rule(sees="lower")
+def six_four(piece, voice, step):
+    """-1 for a beat on a second inversion whose bass was leapt to, unless from a chord on the same root (Piston, Harmony)."""
+    if step == 0 or not is_last(piece, voice) or not on_beat(piece, step) or abs(moves(piece, voice, step)) <= STEP:
+        return 0.0
+    found = chord(piece, step)
+    if found < 0 or found % KINDS > 1 or (lowest(piece, step) - found // KINDS) % 12 != 7:
+        return 0.0
+    before = chord(piece, step - 1)
+    return 0.0 if before >= 0 and before // KINDS == found // KINDS else -1.0
