@@ -87,8 +87,8 @@ class AECEnsemble(Voices, AECEnv):  # type: ignore[misc]  # PettingZoo comes wit
             self.agent_selection, self._dead = self.agents[0], False
         else:
             self._select()
-        for k, other in enumerate(self.agents):
-            self.infos[other] = self._info(k, self._dead and other == self.agent_selection)
+        chooses = self.agent_selection
+        self.infos = self._infos([self._dead and other == chooses for other in self.agents])
         if self.render_mode == "human":
             self.render()
 
@@ -108,4 +108,5 @@ class AECEnsemble(Voices, AECEnv):  # type: ignore[misc]  # PettingZoo comes wit
         """
         self._check_begun("observe()")
         voice = self._voice[self._known(agent)]
-        return self._look(voice, not self._pieces.done[0] and voice in self._turn())[0]
+        chooses = agent == self.agent_selection or voice in self._turn()
+        return self._look(voice, chooses)[0]

@@ -85,7 +85,7 @@ class ParallelEnsemble(Voices, ParallelEnv):  # type: ignore[misc]  # PettingZoo
             for payee, share in enumerate(self._shares[:, place].tolist()):
                 rewards[payee] += share * paid
         seen = self._look_around()
-        infos = {agent: self._info(place, self._dead[place]) for place, agent in enumerate(agents)}
+        infos = self._infos(self._dead)
         if self.render_mode == "human":
             self.render()
         if finished:

@@ -178,12 +178,16 @@ class Voices:
         paid = float(np.add.accumulate(terms[:, 0])[-1])  # in the order, and so with the rounding, of ComposeEnv's sum
         return paid, place, finished == 1
 
-    def _info(self, place: int, dead: bool) -> dict[str, Any]:
+    def _infos(self, dead: list[bool]) -> dict[str, dict[str, Any]]:
+        terms, rows = self.session.bound.terms, self._owed.tolist()
         return {
-            "illegal": self._illegal[place],
-            "dead_end": dead,
-            "dead_ends": self._dead_ends[place],
-            "reward_terms": dict(zip(self.session.bound.terms, self._owed[place].tolist(), strict=True)),
+            agent: {
+                "illegal": self._illegal[place],
+                "dead_end": dead[place],
+                "dead_ends": self._dead_ends[place],
+                "reward_terms": dict(zip(terms, rows[place], strict=True)),
+            }
+            for place, agent in enumerate(self.possible_agents)
         }
 
     def _checked(self, agent: str, action: Any) -> int:
