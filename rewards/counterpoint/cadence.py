@@ -17,7 +17,7 @@ from musicgym.rewards.counterpoint.reading import (
 )
 from musicgym.rewards.rules import rule
 from musicgym.rewards.voices import FIFTH, OCTAVE, attacks, moves
-from musicgym.score import SCALES
+from musicgym.score import BLANK, SCALES
 
 MAJOR_THIRD, MINOR_THIRD = 4, 3  # semitones
 IN_MODE = np.array([[degree in scale for degree in range(OCTAVE)] for scale in SCALES], np.bool_)  # (modes, 12)
@@ -101,6 +101,9 @@ def clausula_vera(piece, voice, step):
     """
     if not last_voice(piece, voice) or not reaches_last_bar(piece, step):
         return 0.0
+    for one in range(voice + 1):
+        if piece.pitch[one, step] == BLANK or piece.pitch[one, step - 1] == BLANK:
+            return 0.0  # nothing is judged before both notes are there
     for one in range(voice + 1):
         for two in range(one):
             a, b = moves(piece, one, step), moves(piece, two, step)
