@@ -45,6 +45,12 @@ class AECEnsemble(Voices, AECEnv):  # type: ignore[misc]  # PettingZoo comes wit
     """
 
     metadata: dict[str, Any] = {**Voices.metadata, "name": "musicgym_aec_v0", "is_parallelizable": True}
+    agent_selection: str
+    rewards: dict[str, float]
+    terminations: dict[str, bool]
+    truncations: dict[str, bool]
+    infos: dict[str, dict[str, Any]]
+    _dead: bool  # hard rules leave the agent that chooses next nothing
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
         """Begin a piece, as `ComposeEnv.reset` with the same arguments does.
@@ -57,7 +63,7 @@ class AECEnsemble(Voices, AECEnv):  # type: ignore[misc]  # PettingZoo comes wit
         self._cumulative_rewards = dict.fromkeys(self.agents, 0.0)
         self.terminations = dict.fromkeys(self.agents, False)
         self.truncations = dict.fromkeys(self.agents, False)
-        self.infos: dict[str, dict[str, Any]] = {agent: {} for agent in self.agents}
+        self.infos = {agent: {} for agent in self.agents}
         self._skip_agent_selection = None
         self._select()
 

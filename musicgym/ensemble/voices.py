@@ -215,7 +215,8 @@ class Voices:
     def state(self) -> np.ndarray:
         """The piece as `ComposeEnv` would show it to the one composer of all voices, uint8: for centralised critics."""
         self._check_begun("state()")
-        return self.session.look().observations[0]
+        state: np.ndarray = self.session.look().observations[0]
+        return state
 
     def render(self) -> Any:
         """The piece as `render_mode` says, as `ComposeEnv.render` gives it. Raises RuntimeError before the first `reset`."""
