@@ -18,12 +18,12 @@ import numpy as np
 from tqdm import tqdm
 
 from musicgym.cache import cache_folder
-from musicgym.corpus import families, keys, readers
+from musicgym.corpus import families, keys, labels, readers
 from musicgym.corpus.families import Families
 from musicgym.files.atomic import replace_file
 from musicgym.files.exact import Store, concatenate, pack, read_arrays, take
 
-FORMAT = 2  # to be raised whenever what a cache file holds would change
+FORMAT = 3  # to be raised whenever what a cache file holds would change
 DEFAULT = tuple(name for name, collection in readers.COLLECTIONS.items() if collection.default)
 
 
@@ -58,7 +58,7 @@ def load(name: str) -> Built:
     found = _from_file(path, warn=True)
     if found is None:
         names = DEFAULT if name in DEFAULT else (name,)
-        known = [] if names == DEFAULT else [load(default) for default in DEFAULT]
+        known = [] if names == DEFAULT or name == "fux" else [load(default) for default in DEFAULT]
         with _one_at_a_time(path.parent):
             found = _from_file(path, warn=False)  # another process may just have built it
             if found is None:
@@ -132,7 +132,8 @@ def _collection(name: str, advance: Callable[[], None]) -> tuple[Store, np.ndarr
     """The pieces of a collection with their home keys."""
     store = pack(readers.read(name, advance))
     if name == "bach":
-        return keys.with_heard_keys(store)
+        heard, tonic, mode = keys.with_heard_keys(store)
+        return labels.with_chords(heard), tonic, mode
     if name == "essen":  # its K: fields give the tonic, with a major signature whatever the mode
         return keys.with_heard_modes(store)
     first = store.keys[store.key_at[:-1]]
@@ -140,6 +141,8 @@ def _collection(name: str, advance: Callable[[], None]) -> tuple[Store, np.ndarr
 
 
 def _with_families(collections: dict[str, tuple[Store, np.ndarray, np.ndarray]], known: list[Built]) -> dict[str, Built]:
+    if "fux" in collections:
+        return {"fux": Built(*collections["fux"], *families.of_fux(collections["fux"][0]))}
     everything = concatenate([store for store, _, _ in collections.values()])
     if known:
         old = concatenate([built.store for built in known])

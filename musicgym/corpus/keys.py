@@ -10,6 +10,8 @@ key held throughout gets 62 %); the numbers below were chosen on these same anal
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from musicgym.files.exact import TICKS, Store, pack
@@ -22,22 +24,30 @@ _MINOR = (0.712, 0.084, 0.474, 0.618, 0.049, 0.460, 0.105, 0.747, 0.404, 0.067, 
 _PROFILES = np.array([_MAJOR, _MINOR]) / np.sum([_MAJOR, _MINOR], axis=1, keepdims=True)
 # State s is the key with tonic s % 12, major below 12, minor above.
 _EMISSION = np.log(np.stack([np.roll(_PROFILES[s // 12], s % 12) for s in range(24)]))  # (24, 12)
-_CHANGE = 3.0  # nats that a change of key costs
-_SIGNATURE = 0.2  # nats a quarter note for each fifth between a key's signature and the written one
-_FERMATA = 0.6  # nats a quarter of tonic sounding under a fermata; third and fifth count less
+
+
+class Costs(NamedTuple):
+    """What the key finder weighs, in nats."""
+
+    change: float = 3.0  # that a change of key costs
+    signature: float = 0.2  # a quarter note for each fifth between a key's signature and the written one
+    fermata: float = 0.6  # a quarter of tonic sounding under a fermata; third and fifth count less
+
+
+_COSTS = Costs()
 _FINAL = 0.3  # share of the piece for which the last bass note speaks, where the home key is chosen
 _LAST = 0.1  # nats a quarter note for the key whose tonic is the last bass note, where nothing is written
 _TRIAD = np.zeros((24, 12))
 for _state in range(24):
     for _degree, _share in ((0, 1.0), (4 if _state < 12 else 3, 0.6), (7, 0.6)):
-        _TRIAD[_state, (_state + _degree) % 12] = _FERMATA * _share
+        _TRIAD[_state, (_state + _degree) % 12] = _share
 # A signature's sharps less those of the major key on the same tonic, in MODES' order; and each state's sharps modulo 12.
 _SHARPS_FROM_MAJOR = np.array([0, -3, -2, -4, 1, -1, -5])
 _STATE_SHARPS = (np.arange(24) % 12 * 7 + np.where(np.arange(24) < 12, 0, -3)) % 12
 _STEPS = 4  # a quarter, while estimating
 
 
-def with_heard_keys(store: Store) -> tuple[Store, np.ndarray, np.ndarray]:
+def with_heard_keys(store: Store, costs: Costs = _COSTS) -> tuple[Store, np.ndarray, np.ndarray]:
     """Local keys for every quarter note of every piece, and the home key.
 
     Home is the key in which most of the piece stands; a key on the last bass note counts as if it held for three tenths of
@@ -51,7 +61,7 @@ def with_heard_keys(store: Store) -> tuple[Store, np.ndarray, np.ndarray]:
     """
     steps = on_grid(store, _STEPS)
     weights, quarters = _pitch_classes(store, steps)
-    states = _likeliest(_scores(store, weights), quarters)
+    states = _likeliest(_scores(store, weights, costs), quarters, costs.change)
     last = np.arange(states.shape[1]) >= quarters[:, None]
     counts = np.stack([((states == s) & ~last).sum(axis=1) for s in range(24)], axis=1)  # (M, 24)
     ends_on = (np.arange(24) % 12)[None] == _final_bass(store)[:, None]
@@ -139,19 +149,19 @@ def _final_bass(store: Store) -> np.ndarray:
     return np.array(store.pitch[last] % 12, np.int64)
 
 
-def _scores(store: Store, weights: np.ndarray) -> np.ndarray:
+def _scores(store: Store, weights: np.ndarray, costs: Costs) -> np.ndarray:
     """How well each key fits each quarter note, in nats; float64 (M, quarters, 24)."""
     first = store.keys[store.key_at[:-1]]
     sharps = first[:, 1] * 7 + _SHARPS_FROM_MAJOR[first[:, 2]]
     away = np.abs((_STATE_SHARPS[None] - sharps[:, None] + 6) % 12 - 6)  # (M, 24)
     fermata = np.zeros(weights.shape[:2])
     piece = np.repeat(np.arange(store.pieces), np.diff(store.phrase_at))
-    fermata[piece, np.minimum(store.phrase_ends[:, 0] // TICKS, weights.shape[1] - 1)] = 1.0
-    scores = weights @ _EMISSION.T + fermata[:, :, None] * (weights @ _TRIAD.T) - _SIGNATURE * away[:, None, :]
+    fermata[piece, np.minimum(store.phrase_ends[:, 0] // TICKS, weights.shape[1] - 1)] = costs.fermata
+    scores = weights @ _EMISSION.T + fermata[:, :, None] * (weights @ _TRIAD.T) - costs.signature * away[:, None, :]
     return np.asarray(scores)
 
 
-def _likeliest(scores: np.ndarray, quarters: np.ndarray) -> np.ndarray:
+def _likeliest(scores: np.ndarray, quarters: np.ndarray, change: float) -> np.ndarray:
     """The likeliest sequence of keys (Viterbi's algorithm), all pieces side by side; int64 (M, quarters)."""
     pieces, longest, _ = scores.shape
     rows, all_states = np.arange(pieces), np.arange(24)
@@ -159,7 +169,7 @@ def _likeliest(scores: np.ndarray, quarters: np.ndarray) -> np.ndarray:
     came_from = np.zeros((pieces, longest, 24), np.int8)
     for quarter in range(1, longest):
         leader = best.argmax(axis=1)
-        after_change = best[rows, leader] - _CHANGE
+        after_change = best[rows, leader] - change
         stays = best >= after_change[:, None]
         reached = np.where(stays, best, after_change[:, None]) + scores[:, quarter]
         goes_on = (quarter < quarters)[:, None]

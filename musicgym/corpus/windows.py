@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from musicgym.chords import transpose_chords
 from musicgym.files.steps import Steps
 from musicgym.pieces import Excerpts, beat_steps
-from musicgym.score import NO_CHORD, bar_steps, parse_key
+from musicgym.score import bar_steps, parse_key
 
 
 class Windows(NamedTuple):
@@ -70,7 +71,7 @@ def find(steps: Steps, voices: np.ndarray, tonic: np.ndarray, wish: Wish) -> tup
         tonic=((steps.tonic[at] + shift[:, None]) % 12).astype(np.int8),
         mode=steps.mode[at],
         phrase_end=steps.phrase_end[at],
-        chord=np.full(at.shape, NO_CHORD, np.int16),
+        chord=transpose_chords(steps.chord[at], shift[:, None]),
         length=np.full(len(at), wish.steps, np.int32),
         quarter=np.full(len(at), steps.steps_per_quarter, np.float64),
     )

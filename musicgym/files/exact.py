@@ -14,7 +14,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from musicgym.files.grid import MAX_STEPS
-from musicgym.score import DEFAULT_VELOCITY, REST, Change
+from musicgym.score import DEFAULT_VELOCITY, NO_CHORD, REST, Change
 
 TICKS = 10080  # in a quarter note: holds 128ths, and tuplets of 3, 5, 6, 7 and 9
 MAX_TICKS = MAX_STEPS // 12 * TICKS  # longest piece: what a grid of twelve steps a quarter can hold
@@ -42,6 +42,7 @@ class Exact:
     local_keys: list[tuple[int, int, int]] = dataclasses.field(default_factory=list)  # as heard; `keys` where empty
     tempos: list[tuple[int, float]] = dataclasses.field(default_factory=lambda: [(0, 120.0)])  # (tick, quarters a minute)
     phrase_ends: list[tuple[int, int]] = dataclasses.field(default_factory=list)  # (first tick, tick after the last)
+    chords: list[tuple[int, int]] = dataclasses.field(default_factory=lambda: [(0, NO_CHORD)])  # (tick, code)
     title: str = ""
     source: str = ""
     changes: list[Change] = dataclasses.field(default_factory=list)
@@ -103,6 +104,8 @@ class Store(NamedTuple):
     tempos: np.ndarray  # float64 (tempos, 2): tick, quarters a minute
     phrase_at: np.ndarray  # int32 (M + 1,)
     phrase_ends: np.ndarray  # int32 (phrase ends, 2): first tick, tick after the last
+    chord_at: np.ndarray  # int32 (M + 1,)
+    chords: np.ndarray  # int32 (chords, 2): tick, code of musicgym.chords or NO_CHORD
     programs: np.ndarray  # int8 (lines,)
     names: np.ndarray  # str (lines,)
     titles: np.ndarray  # str (M,)
@@ -150,7 +153,7 @@ def pack(pieces: Sequence[Exact]) -> Store:
     velocities: list[int] = []
     line_at, event_at, names, programs = [0], [0], [], []
     tables: dict[str, list[tuple[float, ...]]] = {
-        n: [] for n in ("bars", "meters", "keys", "local_keys", "tempos", "phrase_ends")
+        n: [] for n in ("bars", "meters", "keys", "local_keys", "tempos", "phrase_ends", "chords")
     }
     offsets: dict[str, list[int]] = {n: [0] for n in tables}
     for piece in pieces:
@@ -182,6 +185,7 @@ def pack(pieces: Sequence[Exact]) -> Store:
         tables["local_keys"] += _within(piece.local_keys or piece.keys, ticks)
         tables["tempos"] += _within(piece.tempos, ticks)
         tables["phrase_ends"] += piece.phrase_ends
+        tables["chords"] += _within(piece.chords, ticks)
         for name, rows in offsets.items():
             rows.append(len(tables[name]))
 
@@ -210,6 +214,8 @@ def pack(pieces: Sequence[Exact]) -> Store:
         tempos=table("tempos", 2),
         phrase_at=at("phrase_ends"),
         phrase_ends=table("phrase_ends", 2),
+        chord_at=at("chords"),
+        chords=table("chords", 2),
         programs=np.array(programs, np.int8),
         names=np.array(names, np.str_),
         titles=np.array([piece.title for piece in pieces], np.str_),
@@ -251,7 +257,8 @@ def take(store: Store, pieces: np.ndarray, voice: int | None = None) -> Store:
     made["event_at"], events = rows(store.event_at, lines)
     for name in ("duration", "pitch", "spelling", "velocity"):
         made[name] = getattr(store, name)[events]
-    tables = {"bar": "bars", "meter": "meters", "key": "keys", "local": "local_keys", "tempo": "tempos", "phrase": "phrase_ends"}
+    tables = {"bar": "bars", "meter": "meters", "key": "keys", "local": "local_keys", "tempo": "tempos"}
+    tables |= {"phrase": "phrase_ends", "chord": "chords"}
     for at_name, name in tables.items():
         made[f"{at_name}_at"], chosen = rows(getattr(store, f"{at_name}_at"), pieces)
         made[name] = getattr(store, name)[chosen]

@@ -8,7 +8,7 @@ import numpy as np
 
 from musicgym.files.exact import TICKS, Exact, Line, Store, pack
 from musicgym.files.grid import MAX_SLOTS, TimedNote, check_size, pitch_name, quantise
-from musicgym.score import MODES, Change, KeyChange, MeterChange, Score, TempoChange, spell
+from musicgym.score import MODES, NO_CHORD, Change, KeyChange, MeterChange, Score, TempoChange, spell
 
 
 class Steps(NamedTuple):
@@ -31,6 +31,7 @@ class Steps(NamedTuple):
     tonic: np.ndarray  # int8 (steps,)
     mode: np.ndarray  # int8 (steps,)
     phrase_end: np.ndarray  # bool (steps,)
+    chord: np.ndarray  # int16 (steps,)
 
 
 def nearest_steps(ticks: np.ndarray, steps_per_quarter: int) -> np.ndarray:
@@ -93,6 +94,7 @@ def on_grid(store: Store, steps_per_quarter: int) -> Steps:
     position = (since + bars.spread(nearest_steps(store.bars[:, 1], steps_per_quarter))) % bar_of_step
 
     keys = _Spans(store.local_at, store.local_keys[:, 0], step_at, steps_per_quarter)
+    chords = _Spans(store.chord_at, store.chords[:, 0], step_at, steps_per_quarter)
 
     ends = np.zeros(step_at[-1] + 1, np.int32)
     of_phrase = np.repeat(step_at[:-1], np.diff(store.phrase_at))
@@ -120,6 +122,7 @@ def on_grid(store: Store, steps_per_quarter: int) -> Steps:
         tonic=keys.spread(store.local_keys[:, 1].astype(np.int8)),
         mode=keys.spread(store.local_keys[:, 2].astype(np.int8)),
         phrase_end=np.cumsum(ends[:-1]) > 0,
+        chord=chords.spread(store.chords[:, 1].astype(np.int16)),
     )
 
 
@@ -157,6 +160,7 @@ def score_of(store: Store, steps: Steps, piece: int, *, changes: tuple[Change, .
                 rows[step] = values
         return [[step, *values] for step, values in rows.items()]
 
+    chord = steps.chord[begin:end]
     return Score(
         pitch=steps.pitch[slots].reshape(shape),
         onset=steps.onset[slots].reshape(shape),
@@ -166,6 +170,7 @@ def score_of(store: Store, steps: Steps, piece: int, *, changes: tuple[Change, .
         mode=steps.mode[begin:end],
         phrase_end=steps.phrase_end[begin:end],
         spelling=steps.spelling[slots].reshape(shape),
+        chord=chord if (chord != NO_CHORD).any() else None,
         steps_per_quarter=steps.steps_per_quarter,
         meters=tuple(MeterChange(*row) for row in changed(store.meter_at, store.meters)),
         tempos=tuple(TempoChange(*row) for row in changed(store.tempo_at, store.tempos)),
@@ -179,7 +184,7 @@ def score_of(store: Store, steps: Steps, piece: int, *, changes: tuple[Change, .
 
 
 def from_score(score: Score) -> Exact:
-    """A score in exact time; chords of `Score.chord` are not kept.
+    """A score in exact time.
 
     Raises:
         ValueError: a score with blanks, or on a grid finer than a tick.
@@ -212,6 +217,8 @@ def from_score(score: Score) -> Exact:
     turns = np.flatnonzero(np.append(True, position[1:] != position[:-1] + 1)).tolist()
     key = score.tonic.astype(int) * len(MODES) + score.mode
     changed = np.flatnonzero(np.append(True, key[1:] != key[:-1])).tolist()
+    chord = np.full(score.steps, NO_CHORD) if score.chord is None else score.chord.astype(int)
+    named = np.flatnonzero(np.append(True, chord[1:] != chord[:-1])).tolist()
     edges = np.flatnonzero(np.diff(np.concatenate([[0], score.phrase_end, [0]]))).tolist()
     return Exact(
         lines=lines,
@@ -222,6 +229,7 @@ def from_score(score: Score) -> Exact:
         local_keys=[(step * unit, int(score.tonic[step]), int(score.mode[step])) for step in changed],
         tempos=[(t.step * unit, t.quarters) for t in score.tempos],
         phrase_ends=[(a * unit, b * unit) for a, b in zip(edges[::2], edges[1::2])],
+        chords=[(step * unit, int(chord[step])) for step in named],
         title=score.title,
         source=score.source,
         changes=list(score.changes),
