@@ -1,8 +1,8 @@
-"""Real music to learn from and to test on: the collections that come with music21, and users' own files.
+"""Real music to learn from and to test on: the collections that come with music21, Fux's exercises, and users' own files.
 
 >>> from musicgym import corpus
 >>> corpus.names()
-['bach', 'ryan', 'oneill', 'aird', 'essen']
+['bach', 'ryan', 'oneill', 'aird', 'essen', 'fux']
 """
 
 from musicgym.corpus.bundled import load, names

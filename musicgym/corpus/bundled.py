@@ -1,4 +1,4 @@
-"""The collections that come with music21, by name."""
+"""The collections that come with music21, and Fux's exercises, which come with this package, by name."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def load(*names: str, steps_per_quarter: int = 4, exact: bool = True) -> Corpus:
 
     Args:
         names: of `names()`, or "fiddle" or "melodies" for Ryan, O'Neill and Aird together. "essen" is for
-            NON-COMMERCIAL use only. Each collection's `rights` say what its files state.
+            NON-COMMERCIAL use only. "fux": 26 exercises, see `musicgym.corpus.fux`. Each collection's `rights` say what its
+            files state.
         steps_per_quarter: the grid: 4 holds 99 % of the chorales, 64 % of Ryan, 66 % of O'Neill, 89 % of Aird and 98 % of
             Essen; 12 holds 93 % or more of every collection.
         exact: leave out the pieces that don't fit the grid (`left_out` counts them); False quantises them.

@@ -29,6 +29,7 @@ MIN_SHARE = 0.2
 COMMON = 30  # an n-gram found in more melodies than this is a formula and tells nothing
 SPLITS = ("train", "valid", "test")
 _SHARES = (0.8, 0.1, 0.1)
+_FUX = 1 << 30  # the first number of Fux's families
 
 
 class Families(NamedTuple):
@@ -43,6 +44,15 @@ def find(store: Store) -> Families:
     edges = np.concatenate([_linked(*_windows(store)), _similar(*_frames(store))])
     family = _components(store.pieces, edges)
     return Families(family, splits(store, family))
+
+
+def of_fux(store: Store) -> Families:
+    """Fux's exercises: one family for each final, as each has a cantus firmus of its own, numbered beyond all others'.
+
+    All are for testing. They share nothing with the other collections, whose families don't hang on them.
+    """
+    finals = store.keys[store.key_at[:-1]][:, 1]
+    return Families((_FUX + finals).astype(np.int32), np.full(store.pieces, SPLITS.index("test"), np.int8))
 
 
 def join(known: Store, families: Families, more: Store) -> Families:

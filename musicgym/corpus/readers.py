@@ -1,6 +1,7 @@
 """The installed music21's collections, read without importing music21.
 
 Only files are opened: the chorales' compressed MusicXML and the tunes' ABC. Rights are told as the files state them.
+Fux's exercises alone come with this package, and are read by music21.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
+from musicgym.corpus import fux
 from musicgym.files import abc
 from musicgym.files.exact import TICKS, Exact, Line
 from musicgym.score import MODES, REST, key_of_sharps
@@ -66,6 +68,12 @@ COLLECTIONS = {
         "Distributed with music21; never part of the default collections.",
         False,
     ),
+    "fux": Collection(
+        "",
+        "Fux's solutions of exercises in Gradus ad Parnassum (1725)",
+        "CC0 1.0, public domain: encoded by Mark Gotham, github.com/MarkGotham/species. They come with musicgym.",
+        False,
+    ),
 }
 
 
@@ -102,14 +110,19 @@ def read(name: str, advance: Callable[[], None] = lambda: None) -> list[Exact]:
     Raises:
         ValueError: music21 or its corpus isn't installed.
     """
-    pieces = []
+    pieces: list[Exact] = []
     for path in _files(name):
-        pieces += list(_chorale(path) if name == "bach" else _tunes(path))
+        if name == "fux":
+            pieces.append(fux.read(path))
+        else:
+            pieces += list(_chorale(path) if name == "bach" else _tunes(path))
         advance()
     return pieces
 
 
 def _files(name: str) -> list[Path]:
+    if name == "fux":
+        return fux.files()
     return sorted((corpus_folder() / COLLECTIONS[name].folder).glob("*.mxl" if name == "bach" else "*.abc"))
 
 

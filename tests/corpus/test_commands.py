@@ -27,7 +27,7 @@ def test_build_counts_what_list_counts_and_what_is_off_its_grid(capsys):
 def test_list_as_json_holds_the_split(capsys):
     assert main(["corpus", "list", "--json"]) == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
-    assert set(rows) == {"bach", "ryan", "oneill", "aird"}
+    assert set(rows) == {"bach", "ryan", "oneill", "aird", "fux"}
     assert all(sum(row["split"].values()) == row["pieces"] for row in rows.values())
 
 
