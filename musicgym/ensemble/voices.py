@@ -50,7 +50,7 @@ class Voices:
         rewards: Rewards = "shared",
         observation: str = "onehot",
         window: int | None = None,
-        given: Sequence[Score] | Excerpts | None = None,
+        given: Sequence[Score] | Sequence[int] | Excerpts | None = None,
         render_mode: str | None = None,
         **fields: Any,
     ) -> None:

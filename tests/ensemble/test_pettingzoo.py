@@ -10,7 +10,8 @@ from pettingzoo.test.state_test import test_state as state_test
 from pettingzoo.test.state_test import test_state_space as state_space_test
 from pettingzoo.utils.conversions import aec_to_parallel, parallel_to_aec
 
-from musicgym import StepChoice, Task
+import musicgym
+from musicgym import ChordChoice, ComposeEnv, StepChoice, Task
 from musicgym.ensemble import aec_env, parallel_env
 from musicgym.observation import OBSERVATIONS
 
@@ -38,6 +39,17 @@ def test_aec_passes_the_api_test_under_every_payment(rewards, unexpected):
 def test_aec_passes_the_api_test_on_every_task(any_order, unexpected):
     task, given = any_order
     api_test(aec_env(task, given=given, observation="tokens"), num_cycles=50)
+
+
+@pytest.mark.parametrize("id", [name for name in musicgym.task_ids() if name.startswith("musicgym/")])
+def test_every_registered_task_of_steps_or_chords_is_played(id, unexpected):
+    arguments = {"reward": "rl_tuner(form='fixed')", "observation": "tokens"}
+    if not isinstance(ComposeEnv(id, **arguments).session.task.choice, StepChoice | ChordChoice):
+        with pytest.raises(ValueError, match="expected a StepChoice or a ChordChoice"):
+            parallel_env(id, **arguments)
+        return
+    api_test(aec_env(id, **arguments), num_cycles=70)
+    parallel_api_test(parallel_env(id, **arguments), num_cycles=70)
 
 
 def test_parallel_passes_the_api_test_on_every_task(in_time, unexpected):

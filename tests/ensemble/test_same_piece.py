@@ -10,6 +10,7 @@ from pettingzoo import ParallelEnv
 
 from musicgym import BLANK, ChordChoice, ComposeEnv, Score, StepChoice, Task
 from musicgym.ensemble import aec_env, parallel_env
+from musicgym.observation import OBSERVATIONS
 from musicgym.testing.music import random_score
 
 REWARD = "fixed_key - 0.5*at_end(fixed_key)"  # one without a memory and one with
@@ -104,6 +105,28 @@ def test_agents_at_one_step_see_the_same_piece_each_from_its_own_place():
     assert lowest == [60, 53, 48, 36]
 
 
+@pytest.mark.parametrize("make", [aec_env, parallel_env])
+@pytest.mark.parametrize("observation", OBSERVATIONS)
+@pytest.mark.parametrize("given", [(0,), (2,)])
+def test_no_voice_of_an_accompaniment_hears_what_its_partner_has_yet_to_sing(make, observation, given):
+    task = Task(FOUR, voices=4, length=6, given=given, sees="past")
+    heard = []
+    for later in (62, 63):  # the partner is the same up to step 2
+        partner = Score.from_notes([[(0, 3, 61, 80), (3, 3, later, 80)]] * 4)
+        env = make(task, given=[partner], observation=observation)
+        begun = env.reset(seed=1)
+        seen, history = begun[0] if begun else {}, []
+        while (env.score.pitch[:, 2] == BLANK).any():
+            if make is aec_env:
+                seen = {agent: env.observe(agent) for agent in env.agents}
+            history.append([value.tobytes() for agent in env.agents for value in seen[agent].values()])
+            turn = act(env, 24)
+            seen = turn[0] if turn else {}
+        heard.append(history)
+    assert len(heard[0]) > 2
+    assert heard[0] == heard[1]
+
+
 def test_given_voices_have_no_agent_and_names_are_those_of_the_score():
     assert parallel_env(Task(FOUR, voices=4, length=4)).possible_agents == ["soprano", "alto", "tenor", "bass"]
     sung = random_score(np.random.default_rng(1), 4, 4, low=60, high=64)
@@ -177,7 +200,7 @@ def test_copies_and_pickles_go_on_by_themselves(make):
 
 
 def act(env, action):
-    env.step(dict.fromkeys(env.agents, action) if isinstance(env, ParallelEnv) else action)
+    return env.step(dict.fromkeys(env.agents, action) if isinstance(env, ParallelEnv) else action)
 
 
 def test_what_was_seen_stays_as_it_was():
