@@ -91,7 +91,10 @@ class Engine:
         voices, steps = self.pieces.pitch.shape[1:]
         if material.pitch.shape[1] != voices or material.pitch.shape[2] > steps or int(material.length.min()) < 1:
             _, has, longest = material.pitch.shape
-            raise ValueError(f"given score has {has} voices and {longest} steps: expected {voices} voices and 1..{steps} steps")
+            raise ValueError(
+                f"given score has {has} voices and {longest} steps: expected {voices} voices and 1..{steps} steps; "
+                "longer scores go into given= where the environment is made"
+            )
 
     def check(self, actions: Any) -> np.ndarray:
         """Actions as int64 (N, factors), C-contiguous; `write` checks their range.

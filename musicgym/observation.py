@@ -68,7 +68,8 @@ class Observation:
     bar line on), and the key (rows: scale 128, tonic 255).
     """
 
-    def __init__(self, kind: str, task: Task, material: Excerpts, window: int | None = None) -> None:
+    def __init__(self, kind: str, task: Task, material: Excerpts, window: int | None = None, longest: int | None = None) -> None:
+        """`material`: what the task's pieces start from; `longest`: steps of the longest piece, where others than those are written."""
         if kind not in OBSERVATIONS:
             raise ValueError(f"observation={kind!r}: expected one of {', '.join(OBSERVATIONS)}")
         notes = task.choice if isinstance(task.choice, NoteChoice) else None
@@ -101,7 +102,7 @@ class Observation:
         self._shape = {
             "tokens": (len(sizes),),
             "onehot": (int(sizes.sum()),),
-            "pianoroll": (2 * task.voices + 3, high - low + 1, steps),
+            "pianoroll": (2 * task.voices + 3, high - low + 1, longest or steps),
         }[kind]
         self.kernel = {"tokens": look_tokens, "onehot": look_bits, "pianoroll": look_roll}[kind]
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from musicgym.choice import StepChoice
 from musicgym.engine import ALL_ROWS, Engine, as_material
+from musicgym.given import on_pages
 from musicgym.grids import taken_in
 from musicgym.handle import handle
 from musicgym.observation import Observation, View
@@ -61,15 +62,20 @@ class Session:
         given: Sequence[Score] | Sequence[int] | Excerpts | None,
         fields: dict[str, Any],
     ) -> None:
-        if isinstance(given, (list, tuple)) and all(isinstance(voice, (int, np.integer)) for voice in given):
+        named = isinstance(given, (list, tuple)) and all(isinstance(voice, (int, np.integer)) for voice in given)
+        if named and (given or isinstance(given, tuple)):  # an empty list is one of no scores
+            assert isinstance(given, (list, tuple))
             fields, given = {**fields, "given": tuple(int(voice) for voice in given)}, None
         self.task, default = _task_of(task, fields)
         if isinstance(given, (list, tuple)) and given and all(isinstance(score, Score) for score in given):
-            given = taken_in([self._whole(score) for score in given], self.task.steps_per_quarter)
+            given = on_pages(given, self.task)
         material = None if given is None else as_material(given)
         self.engine = Engine(self.task, num_pieces, material)
-        self.observation = Observation(observation, self.task, self.engine.material, window)
-        self._pitches = pitch_bounds(self.task, self.engine.material)
+        # A user's own music is seen as the task's is, so that agents can go on with it.
+        usual = self.task.material() if material is not None and self.task.source else self.engine.material
+        self.observation = Observation(observation, self.task, usual, window, self.engine.material.pitch.shape[2])
+        self._pitches = pitch_bounds(self.task, usual)
+        self._check_music(self.engine.material, "given")
         self.reward = _reward_of(default if reward is None else reward)
         self.bound: BoundReward = self.reward.bind(self.task, num_pieces)
         self._edges = np.cumsum(self.engine.plan.sizes)[:-1]
@@ -161,7 +167,7 @@ class Session:
         if "given" in options and "prefix" in options:
             raise ValueError("reset options 'given' and 'prefix' both say what stands there: expected one of them")
         if "given" in options:
-            material = taken_in([self._whole(_a_score(options, "given"))], self.task.steps_per_quarter)
+            material = on_pages([_a_score(options, "given")], self.task)
         elif "prefix" in options:
             material = self._begun_by(_a_score(options, "prefix"))
         else:
@@ -169,30 +175,18 @@ class Session:
         if "key" in options:
             tonic, mode = parse_key(options["key"])
             material = material._replace(tonic=np.full_like(material.tonic, tonic), mode=np.full_like(material.mode, mode))
+        self._check_music(material, "reset options")
+        return material
+
+    def _check_music(self, material: Excerpts, who: str) -> None:
+        """Raises ValueError, in the name of `who`, for pitches that no observation shows."""
         sounding = material.pitch[material.pitch >= 0]
         low, high = self._pitches
         if sounding.min(initial=high) < low or sounding.max(initial=low) > high:
             raise ValueError(
-                f"reset options: the score has pitches from {sounding.min()} to {sounding.max()}, but what is observed is "
+                f"{who}: the score has pitches from {sounding.min()} to {sounding.max()}, but what is observed is "
                 f"{low}..{high}: transpose it, or make the environment with a wider range"
             )
-        return material
-
-    def _whole(self, score: Score) -> Score:
-        """The user's score with all voices of the task: parts for the given voices alone leave the others blank."""
-        task = self.task
-        if score.voices == task.voices:
-            return score
-        if score.voices != len(task.given):
-            either = f"{task.voices} voices" + (f" or the {len(task.given)} given ones" if task.given else "")
-            raise ValueError(f"given score has {score.voices} voices: expected {either}")
-        pitch = np.full((task.voices, score.steps), BLANK, np.int8)
-        onset, velocity = np.zeros(pitch.shape, bool), np.zeros(pitch.shape, np.uint8)
-        for part, voice in enumerate(task.given):
-            pitch[voice], onset[voice], velocity[voice] = score.pitch[part], score.onset[part], score.velocity[part]
-        from dataclasses import replace
-
-        return replace(score, pitch=pitch, onset=onset, velocity=velocity, spelling=None, programs=(), names=())
 
     def _begun_by(self, prefix: Score) -> Excerpts:
         """The task's pages, beginning with these notes."""

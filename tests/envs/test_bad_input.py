@@ -68,7 +68,7 @@ def test_a_bad_argument_is_named(make, arguments, message):
         ({"reward": 3}, "reward is a int: expected"),
         ({"task": 3}, "task is a int: expected a musicgym.Task"),
         ({"given": "tune.mid"}, "given is a str.*expected a list of musicgym.Score"),
-        ({"given": [3]}, "expected a list of musicgym.Score"),
+        ({"given": ["tune.mid"]}, "expected a list of musicgym.Score"),
         ({"lenght": 3}, "lenght"),
     ],
 )

@@ -1,0 +1,68 @@
+"""A user's own scores as a task's pages: what they must be, and parts for some voices as scores of all."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from musicgym.grids import taken_in
+from musicgym.pieces import Excerpts
+from musicgym.score import BLANK, Score
+from musicgym.task import Task
+
+
+def on_pages(scores: Sequence[Score], task: Task) -> Excerpts:
+    """A user's scores as pages of the task: parts for the given voices alone leave the others blank.
+
+    Raises:
+        ValueError: no scores; another number of voices, another metre, or notes off the grid or outside a voice's range.
+    """
+    wholes = [_whole(score, task) for score in scores]
+    pages = taken_in(wholes, task.steps_per_quarter)
+    for score in wholes:
+        _check_metre(score, task)
+        _check_ranges(score, task)
+    return pages
+
+
+def _whole(score: Score, task: Task) -> Score:
+    if score.voices == task.voices:
+        return score
+    if score.voices != len(task.given):
+        either = f"{task.voices} voices" + (f" or the {len(task.given)} given ones" if task.given else "")
+        raise ValueError(f"given score has {score.voices} voices: expected {either}")
+    return _spread(score, task)
+
+
+def _spread(score: Score, task: Task) -> Score:
+    pitch = np.full((task.voices, score.steps), BLANK, np.int8)
+    onset, velocity = np.zeros(pitch.shape, bool), np.zeros(pitch.shape, np.uint8)
+    for part, voice in enumerate(task.given):
+        pitch[voice], onset[voice], velocity[voice] = score.pitch[part], score.onset[part], score.velocity[part]
+    return dataclasses.replace(score, pitch=pitch, onset=onset, velocity=velocity, spelling=None, programs=(), names=())
+
+
+def _check_metre(score: Score, task: Task) -> None:
+    for change in score.meters:
+        if task.meter is not None and (change.numerator, change.denominator) != task.meter:
+            has, needs = f"{change.numerator}/{change.denominator}", "{}/{}".format(*task.meter)
+            raise ValueError(
+                f"given score is in {has} at step {change.step}: expected {needs}, the task's metre; "
+                f"make the environment with meter={(change.numerator, change.denominator)}, or with meter=None if it has a source"
+            )
+
+
+def _check_ranges(score: Score, task: Task) -> None:
+    if not getattr(task.choice, "ranges", ()):
+        return  # the choice's pitches are the composer's, and say nothing of the other voices
+    ranges = task.choice.voice_ranges(task.voices)
+    low, high = ranges[:, :1], ranges[:, 1:]
+    outside = (score.pitch >= 0) & ((score.pitch < low) | (score.pitch > high))
+    if outside.any():
+        voice, step = (int(i) for i in np.argwhere(outside)[0])
+        raise ValueError(
+            f"given score: voice {voice} has the pitch {score.pitch[voice, step]} at step {step}: expected "
+            f"{low[voice, 0]}..{high[voice, 0]}, the voice's range (MIDI numbers): transpose it, or give the task another"
+        )
