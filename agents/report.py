@@ -17,10 +17,11 @@ from musicgym.agents.runs import REPORT, Run
 from musicgym.agents.settings import Settings, task_of
 from musicgym.engine import finished_pieces, score_of
 from musicgym.pieces import Excerpts
-from musicgym.render.report import Curve, Group, Piece, Report, Rule, Span, Table
+from musicgym.render.report import Curve, Group, Link, Piece, Report, Rule, Span, Table
 from musicgym.render.report import write_report as write_page
 from musicgym.rewards.descriptions import term_lines
 from musicgym.rewards.marks import Concern, concerns, subjects
+from musicgym.rewards.parties import parties
 
 if TYPE_CHECKING:
     from musicgym.rewards import Reward
@@ -144,21 +145,26 @@ def _score(task: Task, music: Excerpts, row: int) -> Score:
 
 def judged_pieces(reward: Reward, pieces: list[tuple[str, Score]]) -> list[Piece]:
     """Labelled scores as pieces to show, what the reward says of them on the notes, bars and whole that it is about."""
-    _, sites = reward.score([score for _, score in pieces], marks=True)  # float32 (pieces, terms, voices, steps)
-    about = concerns(reward, pieces[0][1])
-    return [_marked(label, score, own, about) for (label, score), own in zip(pieces, sites, strict=True)]
+    scores = [score for _, score in pieces]
+    _, sites = reward.score(scores, marks=True)  # float32 (pieces, terms, voices, steps)
+    about = concerns(reward, scores[0])
+    hang = parties(reward, scores, sites, [concern.others for concern in about])
+    return [_marked(label, score, *own, about) for (label, score), *own in zip(pieces, sites, hang, strict=True)]
 
 
-def _marked(label: str, score: Score, sites: np.ndarray, about: Sequence[Concern]) -> Piece:
-    """A piece, from what is paid at its sites: float32 (terms, voices, steps)."""
+def _marked(label: str, score: Score, sites: np.ndarray, hangs: np.ndarray, about: Sequence[Concern]) -> Piece:
+    """A piece, from what is paid at its sites: float32 (terms, voices, steps), and what that hangs on."""
     marks = np.zeros((len(about), score.voices, score.steps), np.float32)
-    spans = []
-    for term, voice, _, value, subject in subjects(sites, about, score):
+    spans, links = [], []
+    for term, voice, paid_at, value, subject in subjects(sites, about, score):
         if subject.scope == "note":
             marks[term, voice, subject.start] += value
+            if hangs[term, voice, paid_at].any():
+                others = np.flatnonzero(hangs[term, voice, paid_at]).tolist()
+                links.append(Link(term, voice, subject.start, tuple(others)))
         else:
             spans.append(Span(term, voice, subject.start, subject.stop, value, whole=subject.scope == "piece"))
-    return Piece(label, score, marks, spans)
+    return Piece(label, score, marks, spans, links)
 
 
 def _curve(settings: Settings, place: Run) -> Curve | None:

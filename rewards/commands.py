@@ -12,6 +12,7 @@ import numpy as np
 import typer
 from typer.core import TyperCommand
 
+from musicgym.choir import voice_names
 from musicgym.commands import UsageError, typed
 from musicgym.corpus.own_files import ENDINGS, Opened, misread, places, scores
 from musicgym.files.notation import bar_numbers
@@ -240,7 +241,7 @@ def _table(found: Judgement, score: Score) -> list[str]:
     if not found.marks:
         return []
     several = score.voices > 1
-    names = [name or str(voice + 1) for voice, name in enumerate(score.names)]
+    names = voice_names(score)
     rows = [_row(mark, names if several else None) for mark in found.marks]
     heads = ["bar", "beat", *(["voice"] if several else []), "note", "rule", "value"]
     widths = [max(len(row[column]) for row in [heads, *rows]) for column in range(len(heads))]
@@ -255,7 +256,7 @@ def _row(mark: Mark, names: list[str] | None) -> list[str]:
     return [
         str(mark.bar) if mark.bar == mark.last_bar else f"{mark.bar}-{mark.last_bar}",
         f"{mark.beat:.4g}" if mark.scope == "note" else "",
-        *([names[mark.voice]] if names is not None else []),
+        *(["-".join(names[voice] for voice in sorted((mark.voice, *mark.others)))] if names is not None else []),
         mark.note,
         mark.rule,
         _number(mark.value),

@@ -15,7 +15,9 @@ import numpy as np
 from musicgym.files.notation import bar_numbers, letter_alter_octave, spelled
 from musicgym.pieces import beat_steps
 from musicgym.rewards.paid import AtEnd, Scheduled
+from musicgym.rewards.parties import parties
 from musicgym.rewards.reward import Rules, Sum
+from musicgym.rewards.rules import OWN
 from musicgym.score import BLANK
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ class Concern(NamedTuple):
 
     about: About
     bars: int = 1  # where it is about bars: how many, the last of which is the one in which it pays
+    others: bool = False  # whether it looks at other voices too
 
 
 class Subject(NamedTuple):
@@ -55,6 +58,7 @@ class Mark(NamedTuple):
     scope: Scope
     last_bar: int  # `bar`, but for several whole bars and the whole piece
     paid_at: int  # the step at which a reward pays the value
+    others: tuple[int, ...] = ()  # of a note or rest: the other voices that the value hangs on
 
 
 class Judgement(NamedTuple):
@@ -90,15 +94,18 @@ def judge(reward: Reward, score: Score, first: int = 0, stop: int | None = None)
     part = score if stop - first == score.steps else score.excerpt(first, stop)
     totals, sites = reward.score([part], marks=True)
     numbers, beats, rules = bar_numbers(score), _beats(score), list(totals)
-    found = []
-    for term, voice, paid_at, value, subject in subjects(sites[0], concerns(reward, part), part):
+    found, about = [], concerns(reward, part)
+    hangs = parties(reward, [part], sites, [concern.others for concern in about])[0]
+    for term, voice, paid_at, value, subject in subjects(sites[0], about, part):
         step = first + subject.start
         bar, last_bar = int(numbers[step]), int(numbers[first + subject.stop - 1])
         if subject.scope == "note":
             note, last_bar = note_name(score, voice, step), bar
         else:
             note = "whole piece" if subject.scope == "piece" else "whole bar" if bar == last_bar else "whole bars"
-        mark = Mark(voice, step, bar, float(beats[step]), note, rules[term], value, subject.scope, last_bar, first + paid_at)
+        place = voice, step, bar, float(beats[step]), note
+        others = tuple(np.flatnonzero(hangs[term, voice, paid_at]).tolist()) if subject.scope == "note" else ()
+        mark = Mark(*place, rules[term], value, subject.scope, last_bar, first + paid_at, others)
         found.append((_in_order(subject), voice, term, paid_at, mark))
     return Judgement({rule: float(values[0]) for rule, values in totals.items()}, [row[-1] for row in sorted(found)])
 
@@ -115,11 +122,11 @@ def concerns(reward: Reward, sample: Score) -> list[Concern]:
     >>> from musicgym import Score
     >>> from musicgym.rewards import parse
     >>> concerns(parse("fixed_key + at_end(fixed_key)"), Score.from_notes([[(0, 4, 60, 80)]]))
-    [Concern(about='here', bars=1), Concern(about='piece', bars=1)]
+    [Concern(about='here', bars=1, others=False), Concern(about='piece', bars=1, others=False)]
     """
     if isinstance(reward, Rules):
         return [
-            Concern(rule.about, max(int(dict(zip(rule.parameters, values, strict=True)).get("bars", 1)), 1))
+            Concern(rule.about, max(int(dict(zip(rule.parameters, values, strict=True)).get("bars", 1)), 1), rule.sees != OWN)
             for _, rule, values, _ in reward.entries
         ]
     if isinstance(reward, Sum):

@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from musicgym.choir import voice_names
 from musicgym.files import midi
 from musicgym.files.atomic import replace_file
 from musicgym.files.audio import TIMBRES
 from musicgym.files.notation import bars, letter_alter_octave, spelled
 from musicgym.pieces import beat_steps
 from musicgym.render.engraving import STYLE, Engraving, engrave, symbol_definitions
-from musicgym.render.report_marks import Span, check_marks, marks_data, of_the_whole, spans_data
+from musicgym.render.report_marks import Link, Span, check_marks, links_data, marks_data, of_the_whole, spans_data
 from musicgym.render.report_table import Table, rows_of, silent_rows
 from musicgym.render.roll import roll
 from musicgym.score import Score
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     import jinja2
     import markupsafe
 
-__all__ = ["Curve", "Group", "Piece", "Report", "Rule", "Span", "Table", "html", "marks_data", "write_report"]
+__all__ = ["Curve", "Group", "Link", "Piece", "Report", "Rule", "Span", "Table", "html", "marks_data", "write_report"]
 
 _PAGE = "musicgym.render.page"
 _SCRIPTS = ("music.js", "sound.js", "curves.js", "player.js", "marks.js", "page.js")
@@ -66,12 +67,14 @@ class Piece(NamedTuple):
         marks: what is said of notes and rests, each at a step of the one that it is about, float32 (terms, voices, steps), in the
             order of the report's rules; None: the piece was not judged.
         spans: what is said of bars and of the whole.
+        links: other voices that marks hang on.
     """
 
     label: str
     score: Score
     marks: np.ndarray | None = None
     spans: Sequence[Span] = ()
+    links: Sequence[Link] = ()
 
 
 class Group(NamedTuple):
@@ -162,7 +165,14 @@ def _shown(piece: Piece, rules: Sequence[Rule]) -> dict[str, Any]:
         "staves": _inside(engraving),
         "roll": roll(score),
         "midi": base64.b64encode(midi.to_bytes(score, blanks="rest")).decode(),
-        "data": {"label": piece.label, "marks": marks_data(marks), "spans": spans_data(piece.spans), **_music(score)},
+        "voices": voice_names(score) if score.voices > 1 else [],
+        "data": {
+            "label": piece.label,
+            "marks": marks_data(marks),
+            "spans": spans_data(piece.spans),
+            "links": links_data(piece.links),
+            **_music(score),
+        },
     }
 
 
@@ -174,7 +184,7 @@ def _music(score: Score) -> dict[str, Any]:
         "steps": score.steps,
         "grid": score.steps_per_quarter,
         "programs": score.programs,
-        "names": score.names,
+        "names": voice_names(score),
         "tempos": score.tempos,
         "bars": [[bar.start, bar.first, number] for number, bar in enumerate(bars(score), first)],
         "beats": beats,

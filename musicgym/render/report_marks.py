@@ -20,6 +20,15 @@ class Span(NamedTuple):
     whole: bool = False  # of the piece as such, however many bars it has
 
 
+class Link(NamedTuple):
+    """What one rule says of a note or rest hangs on what other voices do there."""
+
+    rule: int  # index into the report's rules
+    voice: int
+    step: int  # of the mark
+    others: tuple[int, ...]  # voices
+
+
 def check_marks(label: str, marks: np.ndarray | None, spans: Sequence[Span], shape: tuple[int, int, int]) -> None:
     """Raise ValueError for marks of another shape than (rules, voices, steps), and for spans that don't lie within it."""
     if marks is not None and marks.shape != shape:
@@ -42,6 +51,14 @@ def marks_data(marks: np.ndarray) -> dict[str, list[float]]:
 def spans_data(spans: Sequence[Span]) -> list[list[float]]:
     """Spans as JSON holds them: rule, voice, start, stop, value, and 1 if they are of the whole piece."""
     return [[*span[:4], _short(span.value), int(span.whole)] for span in spans]
+
+
+def links_data(links: Sequence[Link]) -> dict[str, list[int]]:
+    """Links as JSON holds them: "rule voice step" -> other voices, those of equal marks together."""
+    found: dict[str, set[int]] = {}
+    for link in links:
+        found.setdefault(f"{link.rule} {link.voice} {link.step}", set()).update(link.others)
+    return {place: sorted(others) for place, others in found.items()}
 
 
 def of_the_whole(spans: Sequence[Span]) -> dict[int, float]:

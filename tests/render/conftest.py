@@ -55,7 +55,7 @@ def full_report(melody: Score) -> Any:
     """A report of two seeds, two rules and three pieces, the second in three voices with spans; names that are HTML."""
     pytest.importorskip("verovio", reason="the report needs verovio: pip install 'musicgym[report]'")
     pytest.importorskip("jinja2", reason="the report needs jinja2: pip install 'musicgym[report]'")
-    from musicgym.render.report import Curve, Group, Piece, Report, Rule, Span, Table
+    from musicgym.render.report import Curve, Group, Link, Piece, Report, Rule, Span, Table
 
     rng = np.random.default_rng(0)
 
@@ -84,8 +84,9 @@ def full_report(melody: Score) -> Any:
     trio = dataclasses.replace(random_score(rng, 3, 40), title=HOSTILE, names=(HOSTILE, "<b>bass</b>", ""))
     # Of a bar, of two, and of the whole piece.
     spans = [Span(0, 0, 0, 16, -2.0), Span(1, 2, 0, 16, 0.5), Span(1, 0, 0, 32, 1.0), Span(1, 0, 0, 40, -0.25, whole=True)]
+    links = [Link(1, 2, 8, (1,))]
     groups = [
-        Group("Agent", "by seed", [piece("seed 0, piece 1", melody), piece(HOSTILE, trio)._replace(spans=spans)]),
+        Group("Agent", "by seed", [piece("seed 0, piece 1", melody), piece(HOSTILE, trio)._replace(spans=spans, links=links)]),
         Group(HOSTILE, HOSTILE, [Piece("nothing marked", melody)]),
     ]
     rules = [Rule("leap", "-1 for a leap."), Rule(HOSTILE, HOSTILE)]

@@ -102,7 +102,7 @@ def test_voices_names_and_titles_are_only_text_in_the_music(full_report: Report,
     drawn = {"".join(texts) for tag, texts in parsed.texts.items() if tag in ("text", "tspan")}
     assert any("<b>bass</b>" in words for words in drawn)  # Verovio prints the names of voices
     assert "<b>bass" not in text
-    assert data_of(text)["pieces"][1]["names"] == [hostile, "<b>bass</b>", ""]
+    assert data_of(text)["pieces"][1]["names"] == [hostile, "<b>bass</b>", "voice 3"]
     assert not [tag for tag, _ in parsed.elements if tag in ("img", "script")][2:]
 
 

@@ -115,6 +115,51 @@ def test_pausing_keeps_the_place_and_another_piece_ends_this_one(browser: Any, p
     click(browser, "[data-piece='0'] .stop")
 
 
+def test_voices_can_be_switched_off_or_heard_alone(browser: Any, page: Path) -> None:
+    def loudness() -> float:
+        return float(browser.execute_async_script("musicgym.render(1).then(level => arguments[0](level.rms))"))
+
+    def press(kind: str, voice: int) -> None:
+        browser.execute_script(f"document.querySelectorAll(\"[data-piece='1'] .voices .{kind}\")[{voice}].click()")
+
+    states = (
+        "[...document.querySelectorAll(\"[data-piece='1'] .voices button\")].map(b => b.getAttribute('aria-pressed') === 'true')"
+    )
+    assert browser.execute_script(f"return {states}") == [True, False] * 3
+    assert not browser.find_elements("css selector", "[data-piece='0'] .voices")
+    whole = loudness()
+    press("heard", 0)
+    without = loudness()
+    press("alone", 0)
+    alone = loudness()
+    assert browser.execute_script(f"return {states}") == [False, True, True, False, True, False]
+    press("alone", 0)
+    press("heard", 1)
+    press("heard", 2)
+    assert loudness() == 0
+    assert whole > without > 0
+    assert alone > 0
+    # A voice that is switched off while it plays falls silent.
+    click(browser, "[data-piece='1'] .play")
+    eventually(browser, "musicgym.players[1].step > 2")
+    assert browser.execute_script("return musicgym.players[1].loudness()") < 1e-4
+    for voice in range(3):
+        press("heard", voice)
+    assert eventually(browser, "musicgym.players[1].loudness()") > 0.001
+    click(browser, "[data-piece='1'] .stop")
+    assert browser.execute_script(f"return {states}") == [True, False] * 3
+
+
+def test_a_mark_names_the_voices_that_it_hangs_on(browser: Any, page: Path) -> None:
+    told = browser.execute_script(
+        """const {piece} = musicgym.players[1], event = piece.eventAt[2][8];
+           const told = [piece.parties(event, 1), piece.parties(event, 0), piece.parties(piece.eventAt[1][8], 1)];
+           return [...told, piece.describe(event)]"""
+    )
+    assert told[:3] == [": <b>bass</b>, voice 3", "", ""]
+    assert told[3].endswith(", voice 3")
+
+
 @pytest.mark.parametrize("piece", [0, 1])
 def test_a_rendered_piece_is_not_silent_and_does_not_clip(browser: Any, page: Path, piece: int) -> None:
     level = browser.execute_async_script("musicgym.render(arguments[0]).then(arguments[1])", piece)

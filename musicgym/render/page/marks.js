@@ -118,7 +118,7 @@ class Marks {
     const rows = found.map(([rule, value]) => {
       const {name, about} = page.rules[rule];
       const tone = value > 0 ? "good-mark" : "bad-mark";
-      return make("li", {}, make("span", {className: `value ${tone}`}, signed(value)), make("span", {}, name, make("span", {className: "what"}, about)));
+      return make("li", {}, make("span", {className: `value ${tone}`}, signed(value)), make("span", {}, name + player.piece.parties(event, rule), make("span", {className: "what"}, about)));
     });
     const silent = page.rules.length ? [make("p", {className: "what"}, "No rule says anything here.")] : [];
     this.tip.replaceChildren(make("p", {}, player.piece.describe(event)), ...(rows.length ? [make("ul", {}, ...rows)] : silent));

@@ -92,6 +92,16 @@ class Piece {
     return `bar ${number}, beat ${+(1 + (step - start + first) / beat).toFixed(2)}`;
   }
 
+  // ": Soprano, Tenor" of a mark that hangs on other voices too
+  parties(event, rule) {
+    const found = new Set();
+    for (let step = event.start; step < event.start + event.duration; step++) {
+      for (const voice of this.links[`${rule} ${event.voice} ${step}`] ?? []) found.add(voice);
+    }
+    if (event.strip || !found.size) return "";
+    return `: ${[...found, event.voice].sort((a, b) => a - b).map((voice) => this.names[voice]).join(", ")}`;
+  }
+
   describe(event) {
     if (event.strip) {
       const [first, last] = [event.start, event.start + event.duration - 1].map((step) => this.bars.findLast((bar) => bar[0] <= step)[2]);
@@ -99,7 +109,7 @@ class Piece {
     }
     const quarters = +(event.duration / this.grid).toFixed(2);
     const length = `${quarters} quarter${quarters === 1 ? "" : "s"}`;
-    const voice = this.events.length > 1 ? `, ${this.names[event.voice] || `voice ${event.voice + 1}`}` : "";
+    const voice = this.events.length > 1 ? `, ${this.names[event.voice]}` : "";
     const loudness = event.pitch < 0 ? "" : `, velocity ${event.velocity}`;
     return `${event.name}: ${this.place(event.start)}, ${length}${loudness}${voice}`;
   }

@@ -9,5 +9,5 @@ window.musicgym = {
   data: page,
   players,
   marks,
-  render: async (index) => level(await render(players[index].piece)),
+  render: async (index) => level(await render(players[index].piece, (voice) => players[index].share(voice))),
 };

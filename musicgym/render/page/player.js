@@ -33,10 +33,31 @@ class Player {
       this.elements.set(strip, [element]);
     });
     strips.style.height = `${0.5 * Math.max(0, ...piece.strips.map((strip) => strip.lane + 1))}rem`;
+    this.off = new Set();
+    this.alone = new Set();
+    this.switches = [...card.querySelectorAll(".voices > span")].map((box) => [box.querySelector(".heard"), box.querySelector(".alone")]);
+    this.switches.forEach(([heard, alone], voice) => {
+      heard.addEventListener("click", () => this.turn(this.off, voice));
+      alone.addEventListener("click", () => this.turn(this.alone, voice));
+    });
     this.button.addEventListener("click", () => (this.playing ? this.pause() : this.play()));
     this.stopButton.addEventListener("click", () => this.stop());
     card.querySelector(".wav").addEventListener("click", () => this.save());
     this.tell();
+  }
+
+  // How loud a voice is: 1, or 0 if it is switched off or others are to be heard alone.
+  share(voice) {
+    return (this.alone.size ? this.alone.has(voice) : !this.off.has(voice)) ? 1 : 0;
+  }
+
+  turn(set, voice) {
+    set.has(voice) ? set.delete(voice) : set.add(voice);
+    this.switches.forEach(([heard, alone], v) => {
+      heard.setAttribute("aria-pressed", !this.off.has(v));
+      alone.setAttribute("aria-pressed", this.alone.has(v));
+    });
+    this.outs?.forEach((out, v) => out.gain.setTargetAtTime(this.share(v), context.currentTime, 0.02));
   }
 
   async play(from = this.step) {
@@ -51,6 +72,7 @@ class Player {
     this.out = output(context);
     this.meter = context.createAnalyser();
     this.out.connect(this.meter);
+    this.outs = voiceOutputs(context, this.out, this.piece, (voice) => this.share(voice));
     this.began = context.currentTime + 0.06 - this.piece.seconds(this.step);
     // A note that sounds already where one begins in its middle is left out, but for the one that was asked for.
     this.coming = this.piece.inOrder.filter((event) => event.pitch >= 0 && event.start >= this.step);
@@ -65,7 +87,7 @@ class Player {
       const event = this.coming.shift();
       const when = this.began + piece.seconds(event.start);
       const length = this.began + piece.seconds(event.start + event.duration) - when;
-      sound(context, this.out, piece.programs[event.voice], event, Math.max(when, context.currentTime), length);
+      sound(context, this.outs[event.voice], piece.programs[event.voice], event, Math.max(when, context.currentTime), length);
     }
     if (context.currentTime - this.began > piece.length + TAIL) this.stop();
   }
@@ -85,7 +107,7 @@ class Player {
       out.gain.setTargetAtTime(0, context.currentTime, 0.02);
       setTimeout(() => out.disconnect(), 200);
     }
-    this.out = null;
+    this.out = this.outs = null;
     this.playing = false;
   }
 
@@ -110,7 +132,7 @@ class Player {
   }
 
   async save() {
-    const address = URL.createObjectURL(wavFile(await render(this.piece)));
+    const address = URL.createObjectURL(wavFile(await render(this.piece, (voice) => this.share(voice))));
     make("a", {href: address, download: `${this.piece.label.replace(/[^\w.-]+/g, "-")}.wav`}).click();
     setTimeout(() => URL.revokeObjectURL(address), 10_000);
   }

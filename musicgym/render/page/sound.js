@@ -51,14 +51,24 @@ function output(context) {
   return out;
 }
 
+// A way out for each voice, as loud as `share` says: 1 or 0.
+function voiceOutputs(context, out, piece, share) {
+  return piece.events.map((_, voice) => {
+    const own = context.createGain();
+    own.gain.value = share(voice);
+    own.connect(out);
+    return own;
+  });
+}
+
 // The whole piece as samples.
-async function render(piece) {
+async function render(piece, share) {
   const context = new OfflineAudioContext(1, Math.ceil((piece.length + TAIL) * RATE), RATE);
-  const out = output(context);
+  const outs = voiceOutputs(context, output(context), piece, share);
   for (const event of piece.inOrder) {
     if (event.pitch < 0) continue;
     const when = piece.seconds(event.start);
-    sound(context, out, piece.programs[event.voice], event, when, piece.seconds(event.start + event.duration) - when);
+    sound(context, outs[event.voice], piece.programs[event.voice], event, when, piece.seconds(event.start + event.duration) - when);
   }
   return (await context.startRendering()).getChannelData(0);
 }
