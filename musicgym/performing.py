@@ -24,6 +24,7 @@ _SLOW_START, _SLOW_END = 0.1, 0.2  # by how much a phrase's first and last steps
 _SOFT_START, _SOFT_END = 1.0, 2.0  # decibels below the turn
 _OCTAVE = 3.0  # decibels that a note an octave higher is louder
 _ACCENT = 1.5  # decibels between a bar line and a step of metrical weight 0 (our own)
+_LEAD, _INNER = 1.0, -1.0  # decibels that the highest of several voices is louder, and those below but the lowest (our own)
 _LOUDER = 4.0  # velocities in a decibel (our own)
 _RITARD_SECONDS, _RITARD_STRENGTH = 1.3, 0.5  # the final ritard's length, and how much of its rule is applied (our own)
 _LAST_LONGER = 0.25  # by how much the last note is longer
@@ -95,7 +96,8 @@ def perform(score: Score, *, amount: float = 1.0, dynamics: bool | None = None, 
 
     Phrases begin and end slower than they go on, and the piece ends with a ritard; repeated notes, leaps and phrases are set
     apart by short silences. A voice with one velocity only gets dynamics: softer towards the ends of phrases, louder on strong
-    beats and on high notes. One with several keeps its own.
+    beats and on high notes; of several voices the highest is a little louder and the inner ones are softer. One with several
+    velocities keeps its own.
 
     Args:
         score: finished.
@@ -129,7 +131,7 @@ def perform(score: Score, *, amount: float = 1.0, dynamics: bool | None = None, 
         velocities = np.array([note.velocity for note in notes], float)
         shaped = len(set(velocities.tolist())) == 1 if dynamics is None else dynamics
         if shaped and notes:
-            velocities += amount * _LOUDER * _decibels(score, notes, phrases)
+            velocities += amount * _LOUDER * (_decibels(score, notes, phrases) + _balance(voice, score.voices))
         if chance is not None:
             starts = _jittered(starts, amount * _JITTER * np.clip(chance.standard_normal(len(notes)), -2, 2), times[-1])
             velocities += amount * _VELOCITY_JITTER * chance.standard_normal(len(notes))
@@ -154,6 +156,13 @@ def perform(score: Score, *, amount: float = 1.0, dynamics: bool | None = None, 
         seconds=float(times[-1]),
         title=score.title,
     )
+
+
+def _balance(voice: int, voices: int) -> float:
+    """Decibels by which one of several voices is louder than written, at amount 1."""
+    if voice == 0:
+        return _LEAD if voices > 1 else 0.0
+    return _INNER if voice < voices - 1 else 0.0
 
 
 def _phrases(score: Score) -> np.ndarray:
