@@ -42,7 +42,7 @@ def one_wrong_note(music: Excerpts, rng: np.random.Generator) -> Excerpts:
     return _replaced(music, rng, 0.0)
 
 
-def displaced(music: Excerpts, rng: np.random.Generator, *, beats: int = 1) -> Excerpts:
+def displaced(music: Excerpts, rng: np.random.Generator, *, beats: float = 1) -> Excerpts:
     """The notes begin so many beats later; what runs over the end comes first. A note that the end cuts becomes two.
 
     Raises:
@@ -51,7 +51,7 @@ def displaced(music: Excerpts, rng: np.random.Generator, *, beats: int = 1) -> E
     if beats == 0:
         raise ValueError("displaced(beats=0): expected a shift by one or more beats, forwards or (below 0) backwards")
     line, inside = events(music), within(music)
-    shift = (beats * music.beat[:, :1].astype(np.int64)) % np.maximum(music.length[:, None], 1)  # (M, 1)
+    shift = (beats * music.beat[:, :1]).astype(np.int64) % np.maximum(music.length[:, None], 1)  # (M, 1)
     source = (np.arange(inside.shape[1]) - shift) % np.maximum(music.length[:, None], 1)  # (M, steps)
     begins = _begins(music, line)
     begins[:, 0] = True  # where the end meets the beginning
@@ -109,7 +109,7 @@ def _replaced(music: Excerpts, rng: np.random.Generator, share: float) -> Excerp
     line = events(music)
     sounds = line.pitch >= 0
     pieces = len(music.length)
-    fits = _alternatives(music, line, *pitch_range(line, pieces)) & sounds[:, None]  # (E, 128)
+    fits = in_scale_alternatives(music, line, *pitch_range(line, pieces)) & sounds[:, None]  # (E, 128)
     choosable = fits.any(axis=1)
     wanted = np.maximum(1, np.round(share * np.bincount(line.piece[sounds], minlength=pieces)))  # (M,)
     # Lots put each piece's choosable notes in random order; the first of them are chosen.
@@ -123,7 +123,7 @@ def _replaced(music: Excerpts, rng: np.random.Generator, share: float) -> Excerp
     return laid(music, line._replace(pitch=pitch))
 
 
-def _alternatives(music: Excerpts, line: Events, lowest: np.ndarray, highest: np.ndarray) -> np.ndarray:
+def in_scale_alternatives(music: Excerpts, line: Events, lowest: np.ndarray, highest: np.ndarray) -> np.ndarray:
     """bool (E, 128): the other pitches of the local scale within the piece's range."""
     pitches = np.arange(128)
     tonic, mode = music.tonic[line.piece, line.start], music.mode[line.piece, line.start]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
@@ -56,7 +56,7 @@ class Sample(NamedTuple):
     values: np.ndarray  # float64 (S, rules): totals of rules of weight 1
     real: np.ndarray  # bool (S,)
     near: np.ndarray  # bool (S,): real, or of `NEAREST`
-    length: np.ndarray  # int64 (S,): index into BARS
+    length: np.ndarray  # int64 (S,): which of the lengths, from 0
     counts: np.ndarray  # float64 (S,): how much a piece counts
 
 
@@ -98,13 +98,15 @@ def _sure(found: Tunes, judge: Rules) -> Tunes:
     return found.take(rows)
 
 
-def fit(found: Sample) -> np.ndarray:
-    """float64 (rules,): the weights."""
+def fit(found: Sample, least: np.ndarray | None = None) -> np.ndarray:
+    """float64 (rules,): the weights, none below `least`, float64 (rules,); where that isn't given, none below 0."""
     deviation = found.values[found.near].std(axis=0) + 1e-9  # far-fetched non-music would make every rule's deviation a large one
     scaled = found._replace(values=found.values / deviation, counts=found.counts / found.counts.sum())
     rules = found.values.shape[1]
-    bounds = [(0.0, None)] * rules + [(None, None)] * len(BARS)
-    start = np.zeros(rules + len(BARS))
+    lengths = int(found.length.max()) + 1
+    floor = np.zeros(rules) if least is None else least * deviation
+    bounds = [(low, None) for low in floor.tolist()] + [(None, None)] * lengths
+    start = np.concatenate([floor, np.zeros(lengths)])
     solved = minimize(loss, start, args=(scaled,), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 2000})
     if not solved.success:
         raise RuntimeError(f"the fit did not converge: {solved.message}")
@@ -119,7 +121,7 @@ def loss(theta: np.ndarray, found: Sample) -> tuple[float, np.ndarray]:
         found: pieces whose rules are in units of their deviations; counts that sum to 1.
     """
     rules = found.values.shape[1]
-    lengths = np.eye(len(BARS))[found.length]
+    lengths = np.eye(len(theta) - rules)[found.length]
     odds = found.values @ theta[:rules] + lengths @ theta[rules:]
     miss = (1 / (1 + np.exp(-np.clip(odds, -500, 500))) - found.real) * found.counts
     cost = (np.logaddexp(0, np.where(found.real, -odds, odds)) * found.counts).sum() + RIDGE / 2 * (theta[:rules] ** 2).sum()
@@ -157,14 +159,23 @@ def weights() -> dict[str, float]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Fit, say what differs from the committed weights, and write them if asked to."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    return fitted_and_committed(argv, __doc__ or "", "musicgym.rewards.theory", weights)
+
+
+def fitted_and_committed(argv: Sequence[str] | None, about: str, package: str, weights: Callable[[], dict[str, float]]) -> int:
+    """The command of a fit: what `weights` gives beside the weights.json of a package, which it replaces if asked to.
+
+    Returns:
+        0 where they agree, or are written; else 1.
+    """
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help="replace the weights of the package")
     asked = parser.parse_args(argv)
-    path = Path(str(files("musicgym.rewards.theory").joinpath("weights.json")))
+    path = Path(str(files(package).joinpath("weights.json")))
     stood = json.loads(path.read_text(encoding="utf-8"))
     fitted = weights()
     for term, weight in fitted.items():
-        print(f"{term:20} {weight:7.3f}" + ("" if stood.get(term) == weight else f"   (committed: {stood.get(term)})"))
+        print(f"{term:24} {weight:7.3f}" + ("" if stood.get(term) == weight else f"   (committed: {stood.get(term)})"))
     if asked.write:
         with replace_file(path) as temporary:
             temporary.write_text(json.dumps(fitted, indent=1) + "\n", encoding="utf-8")

@@ -19,7 +19,7 @@ FEWEST_NOTES = 8  # in eight bars, fewer or more bars in proportion
 class Tunes(NamedTuple):
     """M windows of real melodies."""
 
-    excerpts: Excerpts  # (M, 1, steps), padded to the longest
+    excerpts: Excerpts  # (M, voices, steps), padded to the longest; one voice but for `chorales`
     families: np.ndarray  # int64 (M,): melody family; windows of one family hang together
     collection: np.ndarray  # int64 (M,): index into `collections`
     meter: np.ndarray  # int64 (M, 2): numerator and denominator
@@ -93,10 +93,38 @@ def tunes(
     return found
 
 
-def _windows(pieces: corpus.Corpus, bars: int, meter: tuple[int, int]) -> tuple[Excerpts, np.ndarray, np.ndarray]:
+def chorales(split: str, bars: int = 4, *, limit: int | None = None) -> Tunes:
+    """Windows of so many full bars of Bach's chorales in all four voices, otherwise as `tunes`; in 4/4 and 3/4.
+
+    Raises:
+        ValueError: an unknown split, fewer than one bar or window, or nothing that fits.
+
+    Example:
+        >>> chorales("valid", limit=10).excerpts.pitch.shape[:2]
+        (10, 4)
+    """
+    if bars < 1 or (limit is not None and limit < 1):
+        raise ValueError(f"chorales(bars={bars}, limit={limit}): both must be 1 or more")
+    pieces = corpus.load("bach").split(split)
+    parts = []
+    for meter in ((4, 4), (3, 4)):
+        excerpts, families, ends = _windows(pieces, bars, meter, 4)
+        count = len(families)
+        parts.append(Tunes(excerpts, families, np.zeros(count, np.int64), np.tile(meter, (count, 1)), ends, ("bach",)))
+    found = _together([one for one in parts if len(one.families)])
+    if found is None:
+        raise ValueError(f"chorales({split!r}, {bars}): no {bars} bars in a row: ask for fewer bars")
+    if limit is not None and len(found.families) > limit:
+        found = found.take(np.linspace(0, len(found.families) - 1, limit).round().astype(np.int64))
+    return found
+
+
+def _windows(
+    pieces: corpus.Corpus, bars: int, meter: tuple[int, int], voices: int = 1
+) -> tuple[Excerpts, np.ndarray, np.ndarray]:
     """Windows of one collection in one metre, their families, int64 (M,), and whether the tune ends with them, bool (M,)."""
     bar = bar_steps(meter, pieces.steps_per_quarter)
-    wish: dict[str, Any] = {"steps": bars * bar, "meter": meter, "voices": 1}
+    wish: dict[str, Any] = {"steps": bars * bar, "meter": meter, "voices": voices}
     excerpts, where = pieces.excerpts(**wish), pieces.windows(**wish)
     rows = np.flatnonzero(_apart(where, bars * bar))
     excerpts = excerpts.take(rows)
@@ -122,7 +150,7 @@ def _together(parts: Sequence[Tunes]) -> Tunes | None:
     if not parts:
         return None
     longest = max(part.excerpts.pitch.shape[2] for part in parts)
-    made = Excerpts.blank(sum(len(part.families) for part in parts), 1, longest)
+    made = Excerpts.blank(sum(len(part.families) for part in parts), parts[0].excerpts.pitch.shape[1], longest)
     at = 0
     for part in parts:
         rows = slice(at, at + len(part.families))

@@ -18,6 +18,7 @@ Factory = Callable[..., Reward]
 # Rewards that are known without being imported by the user: name -> the module that holds a function of that name.
 _BUILT_IN = {
     "counterpoint": "musicgym.rewards.counterpoint",
+    "part_writing": "musicgym.rewards.part_writing",
     "performance": "musicgym.rewards.performance",
     "rl_tuner": "musicgym.rewards.rl_tuner",
     "strict_counterpoint": "musicgym.rewards.counterpoint",

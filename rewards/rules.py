@@ -33,6 +33,7 @@ _FIRST = ("piece", "voice", "step")
 
 _OWN = (  # where this library's rules are
     "musicgym.rewards.counterpoint",
+    "musicgym.rewards.part_writing",
     "musicgym.rewards.performance",
     "musicgym.rewards.rl_tuner",
     "musicgym.rewards.theory",

@@ -57,8 +57,8 @@ def interval_class(piece: Piece, voice: int, other: int, step: int) -> int:
 def motion(piece: Piece, voice: int, other: int, step: int) -> int:
     """How two voices move together into this step.
 
-    STILL: neither moves; OBLIQUE: one does; CONTRARY: in opposite directions; SIMILAR: in the same; PARALLEL: in the same, between
-    intervals of one number (thirds, tenths). A note after a rest and a repeated note do not move.
+    STILL: neither moves; OBLIQUE: one does; CONTRARY: in opposite directions; SIMILAR: in the same; PARALLEL: in the
+    same, between intervals of one number (thirds, tenths). A note after a rest and a repeated note do not move.
     """
     one, two = moves(piece, voice, step), moves(piece, other, step)
     if one == 0 or two == 0:

@@ -1,8 +1,8 @@
 """Part-writing: how four voices go together in a chorale, with weights that were fitted to tell Bach from what is spoiled.
 
-`part_writing()` is the set. `parallels`, `motion`, `spacing`, `doubling`, `resolution`, `harmony`, `cadence` and `texture` hold the
-rules, `weights.json` the fitted weights. Notes carry no spelling and the key is the local one (`piece.tonic`, `piece.mode`): rules that
-hang on it say so.
+`part_writing()` is the set. `parallels`, `motion`, `spacing`, `doubling`, `resolution`, `harmony`, `cadence` and `texture` hold
+the rules, `weights.json` the fitted weights. Notes carry no spelling, and the key is the local one (`piece.tonic`, `piece.mode`):
+rules that hang on it say so.
 """
 
 from __future__ import annotations

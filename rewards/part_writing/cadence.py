@@ -60,7 +60,7 @@ def fermata_cadence(piece, voice, step):
 def fermata_together(piece, voice, step):
     """-1 for a voice that begins no note with a phrase's last chord, and for each that it begins before the fermata is over.
 
-    All voices come to rest together (Dürr & Kobayashi describe the chorales' phrases so; the rule is our own).
+    All voices come to rest together (our own).
     """
     if not piece.phrase_end[step]:
         return 0.0
@@ -72,7 +72,7 @@ def fermata_together(piece, voice, step):
 
 @rule(sees="lower", at="end")
 def final_chord(piece, voice, step):
-    """At the end of a piece that ends with a fermata -1 where its last chord is no tonic triad in root position (Piston, Harmony).
+    """At the end of a piece that ends with a fermata -1 where the last chord is no tonic triad in root position (Piston, Harmony).
 
     It may be major in minor, too. Pieces that break off are not judged. Hangs on the local key.
     """

@@ -5,7 +5,17 @@ from __future__ import annotations
 from musicgym.chords import MEMBERS
 from musicgym.compiled import kernel
 from musicgym.pieces import Piece
-from musicgym.rewards.part_writing.reading import DIMINISHED, KINDS, MAJOR, chord, inversion, is_dominant, is_last, on_beat, sounding
+from musicgym.rewards.part_writing.reading import (
+    DIMINISHED,
+    KINDS,
+    MAJOR,
+    chord,
+    inversion,
+    is_dominant,
+    is_last,
+    on_beat,
+    sounding,
+)
 from musicgym.rewards.rules import rule
 
 

@@ -12,6 +12,7 @@ from musicgym.rewards.part_writing.reading import (
     MAJOR,
     NONE,
     beat_begun,
+    belongs,
     chord,
     ends_beat,
     heard_at,
@@ -22,6 +23,7 @@ from musicgym.rewards.part_writing.reading import (
 )
 from musicgym.rewards.rules import rule
 from musicgym.rewards.theory.reading import bar_begun, closes
+from musicgym.rewards.voices import attacks
 
 _MEMORY = 2  # beats: a chord before the last so many is no longer heard as the one before
 
@@ -116,9 +118,9 @@ def changes(piece: Piece, first: int, step: int) -> tuple[int, int]:
 
 @rule(sees="lower", at="bar", within={"low": (0.0, 1.0), "high": (0.0, 1.0), "bars": (1, 64)})
 def harmonic_rhythm(piece, voice, step, *, low=0.5, high=0.9, bars=2):
-    """At the end of every `bars` bars the share of beats on which the root changes: minus how far it lies outside `low` to `high`.
+    """At the end of every `bars` bars minus how far the share of beats on which the root changes lies outside `low` to `high`.
 
-    Two-sided: chorales change chord nearly every beat (Piston, Harmony); the limits are those of Bach's.
+    Two-sided (our own): chorales change chord on most beats, not on all; the limits are the 10th and 90th percentiles of Bach's.
     """
     if not is_last(piece, voice) or not closes(piece, step, bars):
         return 0.0
@@ -128,10 +130,10 @@ def harmonic_rhythm(piece, voice, step, *, low=0.5, high=0.9, bars=2):
 
 
 @rule(sees="lower", at="bar", within={"low": (0.0, 1.0), "high": (0.0, 1.0), "bars": (1, 64)})
-def root_positions(piece, voice, step, *, low=0.4, high=0.85, bars=2):
-    """At the end of every `bars` bars the share of beats' chords in root position: minus how far it lies outside `low` to `high`.
+def root_positions(piece, voice, step, *, low=0.5, high=0.85, bars=2):
+    """At the end of every `bars` bars minus how far the share of chords in root position lies outside `low` to `high`.
 
-    Two-sided (our own); without any chord -1.
+    Two-sided (our own), the limits are near the 10th and 90th percentiles of Bach's; without any chord -1.
     """
     if not is_last(piece, voice) or not closes(piece, step, bars):
         return 0.0
@@ -147,6 +149,34 @@ def root_positions(piece, voice, step, *, low=0.4, high=0.85, bars=2):
     if known == 0:
         return -1.0
     share = rooted / known
+    return min(share - low, 0.0) + min(high - share, 0.0)
+
+
+@rule(sees="lower", at="bar", within={"low": (0.0, 1.0), "high": (0.0, 1.0), "bars": (1, 64)})
+def nonchord_share(piece, voice, step, *, low=0.04, high=0.25, bars=2):
+    """At the end of every `bars` bars minus how far the share of notes foreign to their beat's chord lies outside `low` to `high`.
+
+    Two-sided: without passing notes there is no line, with too many no harmony (the limits are those of Bach's chorales). Notes
+    of beats without a chord are left out.
+    """
+    if not is_last(piece, voice) or not closes(piece, step, bars):
+        return 0.0
+    notes, foreign = 0, 0
+    begun = max(step + 1 - int(bars) * piece.bar[step], 0)
+    while begun <= step:
+        end = min(begun + piece.beat[begun] - 1, step)
+        at = heard_at(piece, begun, end)
+        if at >= 0:
+            found = chord(piece, at)
+            for other in range(voice + 1):
+                for t in range(begun, end + 1):
+                    if attacks(piece, other, t):
+                        notes += 1
+                        foreign += not belongs(found, piece.pitch[other, t])
+        begun = end + 1
+    if notes == 0:
+        return 0.0
+    share = foreign / notes
     return min(share - low, 0.0) + min(high - share, 0.0)
 
 

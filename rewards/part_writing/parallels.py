@@ -35,7 +35,7 @@ def parallel_fifths(piece, voice, step):
 
 @rule(span=1, sees="lower", at="note")
 def parallel_octaves(piece, voice, step):
-    """-1 for each voice above with which this one moves in the same direction from an octave or unison to another (Fux, Gradus, I).
+    """-1 for each voice above with which this one moves in the same direction from an octave or unison to another (Fux, Gradus).
 
     Contrary motion from an octave to a unison is no parallel (`antiparallels`), nor are repeated notes.
     """
@@ -70,6 +70,6 @@ def direct_perfects(piece, voice, step):
     if not is_last(piece, voice) or abs(moves(piece, 0, step)) <= STEP:
         return 0.0
     size = interval_class(piece, voice, 0, step)
-    if size != 0 and size != FIFTH or interval_class(piece, voice, 0, step - 1) == size:
+    if (size != 0 and size != FIFTH) or interval_class(piece, voice, 0, step - 1) == size:
         return 0.0
     return -1.0 if same_direction(piece, voice, 0, step) else 0.0

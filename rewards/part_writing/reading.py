@@ -101,7 +101,7 @@ def chord_heard(pitch: np.ndarray, step: int) -> int:
 
 @kernel
 def inversion(piece: Piece, found: int, step: int) -> int:
-    """0 where the root of the chord `found` is in the bass at this step, 1 the third, 2 the fifth, 3 the seventh; -1 another note."""
+    """0 where the root of the chord `found` is in the bass at this step, 1 the third, 2 the fifth, 3 the seventh; -1 another."""
     bass = lowest(piece, step)
     return INVERSION_OF[found, bass % 12] if bass >= 0 else -1
 

@@ -7,6 +7,7 @@ from musicgym.compiled import kernel
 from musicgym.pieces import Piece
 from musicgym.rewards.part_writing.reading import (
     KINDS,
+    NONE,
     STEP,
     beat_begun,
     belongs,
@@ -23,6 +24,16 @@ from musicgym.rewards.rules import rule
 from musicgym.rewards.voices import attacks, moves, pitch_before
 
 
+@kernel
+def leaves(piece: Piece, voice: int, step: int, pitch_class: int) -> bool:
+    """Whether a note begins in the voice right after a note of this pitch class."""
+    return (
+        attacks(piece, voice, step)
+        and pitch_before(piece, voice, step) % 12 == pitch_class
+        and pitch_before(piece, voice, step) >= 0
+    )
+
+
 @rule(sees="lower")
 def leading_tone_resolution(piece, voice, step):
     """-1 for each leading tone of V or vii° that goes elsewhere than to the tonic where I or vi follows. Hangs on the local key.
@@ -33,22 +44,19 @@ def leading_tone_resolution(piece, voice, step):
         return 0.0
     leading, left = (piece.tonic[step - 1] + 11) % 12, False
     for other in range(voice + 1):
-        left = left or (attacks(piece, other, step) and pitch_before(piece, other, step) >= 0 and pitch_before(piece, other, step) % 12 == leading)
+        left = left or leaves(piece, other, step, leading)
     if not left or not is_dominant(piece, chord(piece, step - 1), step - 1):
         return 0.0
     following = chord(piece, step)
-    if following < 0:
-        return 0.0
-    degree = root_degree(piece, following, step - 1)
+    degree = root_degree(piece, following, step - 1) if following >= 0 else NONE
     if degree != 0 and degree != 8 and degree != 9:
         return 0.0
     faults = 0.0
     for other in range(voice + 1):
-        if attacks(piece, other, step) and pitch_before(piece, other, step) >= 0 and pitch_before(piece, other, step) % 12 == leading:
-            move = moves(piece, other, step)
-            inner = 0 < other < voice
-            if not (0 <= move <= 1 or (inner and -4 <= move <= -3)):
-                faults -= 1.0
+        move = moves(piece, other, step)
+        falls = 0 < other < voice and -4 <= move <= -3
+        if leaves(piece, other, step, leading) and not falls and not 0 <= move <= 1:
+            faults -= 1.0
     return faults
 
 
@@ -66,9 +74,8 @@ def seventh_resolution(piece, voice, step):
         return 0.0
     faults = 0.0
     for other in range(voice + 1):
-        if attacks(piece, other, step) and pitch_before(piece, other, step) >= 0 and pitch_before(piece, other, step) % 12 == seventh:
-            if not -STEP <= moves(piece, other, step) <= 0:
-                faults -= 1.0
+        if leaves(piece, other, step, seventh) and not -STEP <= moves(piece, other, step) <= 0:
+            faults -= 1.0
     return faults
 
 

@@ -9,12 +9,16 @@ from musicgym.rewards.voices import attacks
 from musicgym.score import REST
 
 
-@rule(sees="own")
+@rule(sees="lower")
 def voice_rest(piece, voice, step):
-    """-1 where a rest begins, and for each beat on which it goes on: chorales are sung throughout (our own)."""
-    if piece.pitch[voice, step] != REST:
+    """-1 for each voice whose rest begins, or goes on over a beat, while another sounds (our own)."""
+    if not is_last(piece, voice):
         return 0.0
-    return -1.0 if piece.onset[voice, step] or on_beat(piece, step) else 0.0
+    beat, silent, sound = on_beat(piece, step), 0, 0
+    for other in range(voice + 1):
+        sound += piece.pitch[other, step] >= 0
+        silent += piece.pitch[other, step] == REST and (beat or piece.onset[other, step])
+    return -float(silent) if sound > 0 else 0.0
 
 
 @rule(sees="lower")
@@ -45,10 +49,11 @@ def held_long(piece, voice, step, *, beats=2):
 
 
 @rule(sees="lower", at="bar", within={"low": (0.0, 16.0), "high": (0.0, 16.0), "bars": (1, 64)})
-def ornaments(piece, voice, step, *, low=0.2, high=1.4, bars=2):
-    """At the end of every `bars` bars the notes that begin off the beat, for each beat: minus how far outside `low` to `high`.
+def ornaments(piece, voice, step, *, low=0.2, high=1.6, bars=2):
+    """At the end of every `bars` bars minus how far the notes off the beat, for each beat, lie outside `low` to `high`.
 
-    Of all voices together. Two-sided: some, not many (the limits are those of Bach's chorales). On a grid of beats it says nothing.
+    Of all voices together. Two-sided: some, not many (the limits are the 10th and 90th percentiles of Bach's). On a grid of beats
+    it says nothing.
     """
     if not is_last(piece, voice) or not closes(piece, step, bars) or piece.beat[step] == 1:
         return 0.0
