@@ -67,6 +67,7 @@ TASKS: dict[str, Task] = {
     "notes in three voices": Task(NoteChoice((REST, 55, 60, 64), (1, 2, 4)), voices=3, length=7, order="random"),
     "chords": Task(ChordChoice(((60, 67), (55, 64), (52, 60))), voices=3, length=6),
     "chords under a melody": Task(ChordChoice(((52, 67), (52, 64))), voices=2, length=7, given=(0,), order="random"),
+    "inner voice given": Task(_STEPS, voices=3, length=5, given=(1,)),
 }
 
 

@@ -21,6 +21,7 @@ HEAVY = {
     "symusic",
     "scipy",
     "pandas",
+    "pettingzoo",
     "typer",
 }
 
