@@ -12,7 +12,8 @@ from functools import cache
 from importlib.resources import files
 
 from musicgym.rewards.counterpoint import cadence, consonance, dissonance, melody, motion, suspension
-from musicgym.rewards.part_writing.parallels import parallel_fifths, parallel_octaves
+from musicgym.rewards.part_writing.motion import voice_crossing, voice_overlap
+from musicgym.rewards.part_writing.parallels import antiparallels, parallel_fifths, parallel_octaves
 from musicgym.rewards.reward import Rules
 from musicgym.rewards.rules import Rule
 from musicgym.rewards.theory.contour import climax, compass
@@ -23,6 +24,9 @@ MODULES = (consonance, dissonance, suspension, motion, cadence, melody)
 SHARED: dict[Rule, dict[str, float]] = {
     parallel_fifths: {},
     parallel_octaves: {},
+    antiparallels: {},
+    voice_crossing: {},
+    voice_overlap: {},
     compass: {"most": 17},
     leap_recovered: {"leap": 7},
     consecutive_leaps: {},

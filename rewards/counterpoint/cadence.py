@@ -52,7 +52,7 @@ def perfect_beginning(piece, voice, step):
     for earlier in range(step):
         if sounding(piece, earlier) > 1:
             return 0.0
-    lowest, faults = lowest_pitch(piece, step), 0.0
+    lowest, faults = lowest_pitch(piece.pitch, step), 0.0
     if (lowest - piece.tonic[step]) % OCTAVE != 0:
         faults -= 1.0
     for one in range(voice + 1):
@@ -77,7 +77,7 @@ def perfect_close(piece, voice, step):
         begun = begun or attacks(piece, one, step)
     if not begun:
         return 0.0
-    lowest, faults = lowest_pitch(piece, step), 0.0
+    lowest, faults = lowest_pitch(piece.pitch, step), 0.0
     for one in range(voice + 1):
         if piece.pitch[one, step] >= 0:
             size = degree(piece, one, step)

@@ -22,7 +22,7 @@ def dissonant_attack(piece, voice, step):
     faults = 0.0
     for one in range(voice + 1):
         for two in range(one):
-            if attacks(piece, one, step) and attacks(piece, two, step) and dissonant(piece, one, two, step):
+            if attacks(piece, one, step) and attacks(piece, two, step) and dissonant(piece.pitch, one, two, step):
                 faults -= 1.0
     return faults
 

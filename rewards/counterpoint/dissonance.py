@@ -25,7 +25,7 @@ def dissonance_by_step(piece, voice, step):
         return 0.0
     faults = 0.0
     for mover in range(voice + 1):
-        if struck_dissonance(piece, mover, step) and not is_step(moves(piece, mover, step)):
+        if struck_dissonance(piece.pitch, piece.onset, piece.position, mover, step) and not is_step(moves(piece, mover, step)):
             faults -= 1.0
     return faults
 
@@ -53,7 +53,11 @@ def dissonance_left_by_step(piece, voice, step):
     faults = 0.0
     for mover in range(voice + 1):
         note = note_before(piece, mover, step)
-        if note < 0 or not piece.onset[mover, step] or not struck_dissonance(piece, mover, note):
+        if (
+            note < 0
+            or not piece.onset[mover, step]
+            or not struck_dissonance(piece.pitch, piece.onset, piece.position, mover, note)
+        ):
             continue
         if piece.pitch[mover, step] >= 0 and is_step(width(piece, mover, note, step)):
             continue
@@ -77,7 +81,7 @@ def cambiata(piece, voice, step):
             second >= 0
             and falls_a_third(piece, mover, second, third)
             and steps_down_into(piece, mover, second)
-            and struck_dissonance(piece, mover, second)
+            and struck_dissonance(piece.pitch, piece.onset, piece.position, mover, second)
             and not 0 < moves(piece, mover, step) <= 2
         ):
             faults -= 1.0
@@ -99,7 +103,7 @@ def midbar_neighbour(piece, voice, step):
             note >= 0
             and attacks(piece, mover, step)
             and 2 * piece.position[note] == piece.bar[note]
-            and struck_dissonance(piece, mover, note)
+            and struck_dissonance(piece.pitch, piece.onset, piece.position, mover, note)
             and moves(piece, mover, note) * moves(piece, mover, step) < 0
         ):
             faults -= 1.0

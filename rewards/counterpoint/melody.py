@@ -17,7 +17,7 @@ SUNG = np.array([1, 1, 1, 1, 1, 1, 0, 1, 1, 0, 0, 0, 1], np.bool_)
 def unsung_interval(piece, voice, step):
     """-1 for a tritone, a major sixth, a seventh and whatever is wider than an octave.
 
-    kfox/gradus, a digest of Fux: a line must not go by a tritone nor a major sixth. Judged by semitones: a diminished fourth is a third.
+    kfox/gradus, a digest of Fux: a line must not go by a tritone nor a major sixth. Semitones decide, not spelling.
     """
     size = abs(moves(piece, voice, step))
     return -1.0 if size > OCTAVE or not SUNG[size] else 0.0

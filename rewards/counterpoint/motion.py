@@ -5,11 +5,11 @@ from __future__ import annotations
 from musicgym.rewards.counterpoint.consonance import line_before
 from musicgym.rewards.counterpoint.reading import STEP, last_voice, lowest_pitch, perfect
 from musicgym.rewards.rules import rule
-from musicgym.rewards.voices import CONTRARY, OCTAVE, attacks, interval_class, motion, moves, same_direction
+from musicgym.rewards.voices import OCTAVE, attacks, interval_class, moves, same_direction
 
 
 @rule(span=1, sees="lower")
-def direct_perfect(piece, voice, step):
+def similar_to_perfect(piece, voice, step):
     """-1 for each two voices, one of them the lowest, that move in the same direction into a unison, fifth or octave.
 
     Fux, Gradus, I: a perfect consonance is approached by contrary or oblique motion. Between upper voices only parallels are
@@ -17,7 +17,7 @@ def direct_perfect(piece, voice, step):
     """
     if not last_voice(piece, voice):
         return 0.0
-    lowest, faults = lowest_pitch(piece, step), 0.0
+    lowest, faults = lowest_pitch(piece.pitch, step), 0.0
     for one in range(voice + 1):
         for two in range(one):
             if (
@@ -29,26 +29,9 @@ def direct_perfect(piece, voice, step):
     return faults
 
 
-@rule(span=1, sees="lower", at="note")
-def antiparallel(piece, voice, step):
-    """-1 for each voice above with which this one goes by contrary motion from a perfect consonance to the same, octaves apart.
-
-    musescore-theory-plugins, species notes: consecutive perfect fifths or octaves in contrary motion.
-    """
-    faults = 0.0
-    for other in range(voice):
-        if (
-            motion(piece, voice, other, step) == CONTRARY
-            and perfect(piece, voice, other, step)
-            and interval_class(piece, voice, other, step) == interval_class(piece, voice, other, step - 1)
-        ):
-            faults -= 1.0
-    return faults
-
-
 @rule(sees="lower")
 def perfects_on_bar_lines(piece, voice, step):
-    """-1 for each voice above with which this one goes the same way from a fifth or octave at one bar line to another at the next.
+    """-1 for each voice above with which this one goes the same way from a fifth or octave at a bar line to another at the next.
 
     Directcurrentmusic, "Species counterpoint rules": no parallel fifths or octaves on consecutive strong beats. Only where both
     begin notes at the bar line: a note held over it is a suspension, which the voice would otherwise not have been late for.

@@ -4,15 +4,18 @@ A sonority is judged once all voices of its step are there, at the site of the l
 voice is the lowest. Nothing here counts steps: places are fractions of the bar, and holds change nothing, so that a piece reads
 alike on every grid that holds it. No voice is asked whether it is the cantus: voices are judged alike, and what was given pays
 nothing because it never changes.
+
+What is asked for in many places takes arrays, int8 (voices, steps) and the like, and is compiled once (`small_kernel`): copied
+into each rule it took minutes to compile.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from musicgym.compiled import kernel
+from musicgym.compiled import kernel, small_kernel
 from musicgym.pieces import Piece
-from musicgym.rewards.voices import FIFTH, OCTAVE, attacks
+from musicgym.rewards.voices import FIFTH, OCTAVE
 
 STEP = 2  # semitones: the widest interval that is a step
 # bool (2, 12), by semitones: what is dissonant between upper voices, and with the lowest voice, where fourths are too.
@@ -34,24 +37,23 @@ def holds(piece: Piece, voice: int, step: int) -> bool:
     return piece.pitch[voice, step] >= 0 and not piece.onset[voice, step]
 
 
-@kernel
-def lowest_pitch(piece: Piece, step: int) -> int:
+@small_kernel
+def lowest_pitch(pitch: np.ndarray, step: int) -> int:
     """The lowest pitch that sounds in any voice at this step; 128 where all are silent."""
     lowest = 128
-    for voice in range(piece.pitch.shape[0]):
-        pitch = piece.pitch[voice, step]
-        if 0 <= pitch < lowest:
-            lowest = pitch
+    for voice in range(pitch.shape[0]):
+        if pitch[voice, step] >= 0:
+            lowest = min(lowest, pitch[voice, step])
     return lowest
 
 
-@kernel
-def dissonant(piece: Piece, one: int, two: int, step: int) -> bool:
+@small_kernel
+def dissonant(pitch: np.ndarray, one: int, two: int, step: int) -> bool:
     """Whether two voices sound a dissonance: seconds, sevenths, and with the lowest voice fourths and tritones."""
-    a, b = piece.pitch[one, step], piece.pitch[two, step]
+    a, b = pitch[one, step], pitch[two, step]
     if a < 0 or b < 0:
         return False
-    with_lowest = 1 if min(a, b) == lowest_pitch(piece, step) else 0
+    with_lowest = 1 if min(a, b) == lowest_pitch(pitch, step) else 0
     return DISSONANCES[with_lowest, abs(a - b) % OCTAVE]
 
 
@@ -98,33 +100,33 @@ def is_step(width: int) -> bool:
     return width != 0 and abs(width) <= STEP
 
 
-@kernel
-def struck_dissonance(piece: Piece, voice: int, step: int) -> bool:
+@small_kernel
+def struck_dissonance(pitch: np.ndarray, onset: np.ndarray, position: np.ndarray, voice: int, step: int) -> bool:
     """Whether a note begins here, inside the bar, that is dissonant with one that another voice holds."""
-    if piece.position[step] == 0 or not attacks(piece, voice, step):
+    if position[step] == 0 or not onset[voice, step] or pitch[voice, step] < 0:
         return False
-    for other in range(piece.pitch.shape[0]):
-        if other != voice and holds(piece, other, step) and dissonant(piece, voice, other, step):
+    for other in range(pitch.shape[0]):
+        if other != voice and not onset[other, step] and dissonant(pitch, voice, other, step):
             return True
     return False
 
 
-@kernel
-def suspended_against(piece: Piece, voice: int, step: int) -> int:
+@small_kernel
+def suspended_against(pitch: np.ndarray, onset: np.ndarray, voice: int, line: int) -> int:
     """The voice whose new note at this bar line is dissonant with one that `voice` holds: a suspension; -1 for none."""
-    if step < 0 or piece.position[step] != 0 or not holds(piece, voice, step):
+    if onset[voice, line] or pitch[voice, line] < 0:
         return -1
-    for other in range(piece.pitch.shape[0]):
-        if other != voice and attacks(piece, other, step) and dissonant(piece, voice, other, step):
+    for other in range(pitch.shape[0]):
+        if other != voice and onset[other, line] and dissonant(pitch, voice, other, line):
             return other
     return -1
 
 
 @kernel
-def suspended_until(piece: Piece, voice: int, step: int) -> int:
+def suspended_at(piece: Piece, voice: int, step: int) -> int:
     """The bar line at which the note that sounds just before this step was suspended as a dissonance; -1 where it was not."""
     note = note_before(piece, voice, step)
     if note < 0:
         return -1
     line = bar_line(piece, step - 1)
-    return line if note < line and suspended_against(piece, voice, line) >= 0 else -1
+    return line if note < line and suspended_against(piece.pitch, piece.onset, voice, line) >= 0 else -1

@@ -12,7 +12,7 @@ from musicgym.rewards.counterpoint.reading import (
     last_voice,
     note_before,
     suspended_against,
-    suspended_until,
+    suspended_at,
 )
 from musicgym.rewards.rules import rule
 from musicgym.rewards.voices import attacks, interval_class
@@ -32,27 +32,23 @@ def suspension_prepared(piece, voice, step):
         for other in range(voice + 1):
             if other != held and holds(piece, held, step) and attacks(piece, other, step):
                 if piece.pitch[other, step - 1] < 0:
-                    faults -= dissonant(piece, held, other, step)
+                    faults -= dissonant(piece.pitch, held, other, step)
                 else:
-                    faults -= dissonant(piece, held, other, step - 1)
+                    faults -= dissonant(piece.pitch, held, other, step - 1)
     return faults
 
 
 @kernel
-def resolves(piece: Piece, voice: int, note: int, line: int, step: int) -> bool:
-    """Whether the note here is the step below the one suspended at `line`, consonant, and no later than the middle of the bar."""
-    fall = piece.pitch[voice, note] - piece.pitch[voice, step]
-    if piece.pitch[voice, step] < 0 or not 0 < fall <= STEP or 2 * (step - line) > piece.bar[line]:
-        return False
-    return not dissonant(piece, voice, suspended_against(piece, voice, line), step)
+def consonant_again(piece: Piece, voice: int, line: int, step: int) -> bool:
+    """Whether the note here sounds well with the voice against which this one was suspended at `line`."""
+    return not dissonant(piece.pitch, voice, suspended_against(piece.pitch, piece.onset, voice, line), step)
 
 
 @kernel
-def ornaments(piece: Piece, voice: int, line: int, step: int) -> bool:
-    """Whether the note here may stand between a suspension and its resolution: consonant, before the middle of the bar."""
-    if piece.pitch[voice, step] < 0 or 2 * (step - line) >= piece.bar[line]:
-        return False
-    return not dissonant(piece, voice, suspended_against(piece, voice, line), step)
+def below(piece: Piece, voice: int, note: int, line: int, step: int) -> bool:
+    """Whether the note here is the step below the one suspended at `line`, and no later than the middle of the bar."""
+    fall = piece.pitch[voice, note] - piece.pitch[voice, step]
+    return piece.pitch[voice, step] >= 0 and 0 < fall <= STEP and 2 * (step - line) <= piece.bar[line]
 
 
 @rule(sees="lower")
@@ -69,14 +65,16 @@ def suspension_resolved(piece, voice, step):
         note = note_before(piece, held, step)
         if note < 0 or not piece.onset[held, step]:
             continue
-        line = suspended_until(piece, held, step)
-        if line >= 0:
-            faults -= not (resolves(piece, held, note, line, step) or ornaments(piece, held, line, step))
+        line, suspended = suspended_at(piece, held, step), note
+        ornament = line < 0  # then perhaps the note before the last was suspended
+        if ornament:
+            suspended = note_before(piece, held, note)
+            line = suspended_at(piece, held, note)
+        if line < 0 or (ornament and below(piece, held, suspended, line, note)):
             continue
-        suspended = note_before(piece, held, note)
-        line = suspended_until(piece, held, note)
-        if line >= 0 and ornaments(piece, held, line, note) and not resolves(piece, held, suspended, line, note):
-            faults -= not resolves(piece, held, suspended, line, step)
+        sounds = piece.pitch[held, step] >= 0 and consonant_again(piece, held, line, step)
+        early = not ornament and 2 * (step - line) < piece.bar[line]  # one more note may come before the resolution
+        faults -= not (sounds and (early or below(piece, held, suspended, line, step)))
     return faults
 
 
@@ -90,7 +88,7 @@ def weak_suspension(piece, voice, step):
         return 0.0
     faults = 0.0
     for held in range(voice + 1):
-        other = suspended_against(piece, held, step)
+        other = suspended_against(piece.pitch, piece.onset, held, step)
         if other >= 0:
             second = interval_class(piece, held, other, step) <= STEP
             below = piece.pitch[held, step] < piece.pitch[other, step]
@@ -108,7 +106,7 @@ def fake_suspension(piece, voice, step):
         return 0.0
     faults = 0.0
     for held in range(voice + 1):
-        if holds(piece, held, step) and suspended_against(piece, held, step) < 0:
+        if holds(piece, held, step) and suspended_against(piece.pitch, piece.onset, held, step) < 0:
             for other in range(voice + 1):
                 if other != held and attacks(piece, other, step):
                     faults -= 1.0
