@@ -17,6 +17,7 @@ IN_TIME = {
     "bars open": Task(StepChoice(52, 67), voices=2, length=12, blank=0.5, holes="bar", meter=(1, 4)),
     "edits": Task(StepChoice(52, 67), voices=3, length=4, begin="filled", sweeps=2),
     "second thoughts": Task(StepChoice(52, 67), voices=2, length=1, sweeps=3),
+    "hard rules": Task(StepChoice(52, 67), voices=3, length=5, forbid=("-1*fixed_key",)),  # no note of the key
     "chords": Task(ChordChoice(), voices=4, length=5, given=(0,)),
 }
 OTHER_ORDERS = {

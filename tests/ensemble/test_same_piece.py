@@ -38,7 +38,7 @@ def test_the_voice_whose_turn_it_is_sees_and_earns_what_the_one_composer_does(an
         terminated = False
         while not terminated:
             agent = env.agent_selection
-            seen = env.observe(agent)
+            seen = {other: env.observe(other) for other in env.agents}[agent]  # looking changes nothing
             assert np.array_equal(seen["observation"], observation)
             assert np.array_equal(env.state(), observation)
             assert np.array_equal(seen["action_mask"], info["action_mask"])
