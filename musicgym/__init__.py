@@ -31,13 +31,14 @@ _HOME = {
     "Performance": "musicgym.performing",
     "Score": "musicgym.score",
     "StepChoice": "musicgym.choice",
+    "SymbolChoice": "musicgym.choice",
     "Task": "musicgym.task",
     "perform": "musicgym.performing",
     "set_threads": "musicgym.threads",
 }
 
 if TYPE_CHECKING:
-    from musicgym.choice import ChordChoice, NoteChoice, StepChoice
+    from musicgym.choice import ChordChoice, NoteChoice, StepChoice, SymbolChoice
     from musicgym.env import ComposeEnv
     from musicgym.performing import Performance, perform
     from musicgym.score import BLANK, REST, Note, Score
@@ -56,6 +57,7 @@ __all__ = [
     "Performance",
     "Score",
     "StepChoice",
+    "SymbolChoice",
     "Task",
     "__version__",
     "perform",

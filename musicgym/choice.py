@@ -1,4 +1,4 @@
-"""What one action writes: a grid step, a whole note, or a chord.
+"""What one action writes: a grid step, a whole note, a chord's notes, or a chord symbol.
 
 Any action inside the space can be played. One that the music does not allow is repaired by the rule that
 each class states, and counted in `info["illegal"]`; an action outside the space is an error.
@@ -12,10 +12,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from musicgym.chords import INVERSIONS, LOWEST_ABOVE, LOWEST_BASS, QUALITIES, VOICES
 from musicgym.score import REST
 
 REST_BEGINS, HOLD, FIRST_PITCH = 0, 1, 2  # codes of `StepChoice` and of each factor of `ChordChoice`
-STEP, NOTE, CHORD = 0, 1, 2  # kinds of choice, as the kernels know them
+STEP, NOTE, CHORD, SYMBOL = 0, 1, 2, 3  # kinds of choice, as the kernels know them
 
 
 @dataclass(frozen=True)
@@ -132,8 +133,51 @@ class ChordChoice:
         return _voice_ranges(self.ranges, voices)
 
 
-Choice = StepChoice | NoteChoice | ChordChoice
-_CLASSES: dict[str, Any] = {c.__name__: c for c in (StepChoice, NoteChoice, ChordChoice)}
+@dataclass(frozen=True)
+class SymbolChoice:
+    """A chord symbol, as `MultiDiscrete` over root (pitch class), quality (index into `QUALITIES`) and inversion (0..3).
+
+    It is written out in the last four voices: three in close position (MIDI 55..66) above a low bass (36..47), as the table
+    `musicgym.chords.VOICINGS` has them, from the step chosen to the end of its cell; what is given there stays. A cell is
+    `duration` steps counted from the bar line, cut by the next bar line and by the end. Every cell begins a chord anew, also the
+    same one. Inversions of a symmetrical chord (augmented, diminished seventh) are the same notes as root positions.
+
+    Every combination may be chosen: the third inversion of a triad, which has none, is its root position. It is not counted as illegal,
+    since no mask by factors can show it.
+
+    Args:
+        duration: steps of a cell: a beat, half a bar.
+        melody: lowest and highest pitch of the voices above the four, which are given.
+    """
+
+    duration: int = 4
+    melody: tuple[int, int] = (57, 81)
+    kind: ClassVar[int] = SYMBOL
+
+    def __post_init__(self) -> None:
+        if isinstance(self.duration, bool) or not isinstance(self.duration, (int, np.integer)) or not 1 <= self.duration <= 32767:
+            raise ValueError(f"SymbolChoice(duration={self.duration!r}): expected a whole number of steps, 1 or more")
+        object.__setattr__(self, "duration", int(self.duration))
+        object.__setattr__(self, "melody", tuple(self.melody))
+        if len(self.melody) != 2:
+            raise ValueError(f"SymbolChoice(melody={self.melody}): expected (lowest, highest), MIDI numbers")
+        check_range("SymbolChoice.melody", *self.melody)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Number of codes of each factor of the action."""
+        return 12, len(QUALITIES), INVERSIONS
+
+    def voice_ranges(self, voices: int) -> np.ndarray:
+        """int64 (voices, 2): lowest and highest pitch of each voice. Raises ValueError for fewer than four."""
+        if voices < VOICES:
+            raise ValueError(f"SymbolChoice writes into {VOICES} voices, the task has {voices}: expected voices={VOICES} or more")
+        above, bass = (LOWEST_ABOVE, LOWEST_ABOVE + 11), (LOWEST_BASS, LOWEST_BASS + 11)
+        return _voice_ranges((self.melody,) * (voices - VOICES) + (above,) * (VOICES - 1) + (bass,), voices)
+
+
+Choice = StepChoice | NoteChoice | ChordChoice | SymbolChoice
+_CLASSES: dict[str, Any] = {c.__name__: c for c in (StepChoice, NoteChoice, ChordChoice, SymbolChoice)}
 
 
 def choice_from_json(fields: dict[str, Any]) -> Choice:

@@ -28,6 +28,8 @@ QUALITIES = (
 SUFFIXES = ("", "m", "dim", "aug", "7", "maj7", "m7", "m7b5", "dim7")  # as lead sheets write them, in QUALITIES' order
 TRIAD_QUALITIES = 4  # the first so many qualities are triads, which have no third inversion
 INVERSIONS = 4
+VOICES = 4  # that a chord symbol is written out in
+LOWEST_ABOVE, LOWEST_BASS = 55, 36  # MIDI numbers: each of the upper voices, and the bass, keeps within an octave from here
 _INTERVALS = (
     (0, 4, 7),
     (0, 3, 7),
@@ -45,6 +47,7 @@ _OTHER_SUFFIXES = {
     "min7": 6, "-7": 6, "ø": 7, "ø7": 7, "min7b5": 7, "-7b5": 7, "o7": 8, "°7": 8,
 }  # fmt: skip  # a table reads better in rows
 _SUFFIX_QUALITY = {suffix: quality for quality, suffix in enumerate(SUFFIXES)} | _OTHER_SUFFIXES
+_SYMMETRICAL = (3, 8)  # augmented, diminished seventh: any of their notes may be the root
 _LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
 
@@ -84,6 +87,18 @@ def _chords_of_sets() -> np.ndarray:
     return made
 
 
+def _voicings() -> np.ndarray:
+    made = np.zeros((len(MEMBERS) * INVERSIONS, VOICES), np.int8)
+    for code in range(len(made)):
+        members = [int(member) for member in MEMBERS[code // INVERSIONS] if member >= 0]
+        inversion = code % INVERSIONS
+        bass = members[inversion if inversion < len(members) else 0]
+        above = [member for member in members if len(members) == 3 or member != bass]
+        made[code, :3] = sorted((LOWEST_ABOVE + (member - LOWEST_ABOVE) % 12 for member in above), reverse=True)
+        made[code, 3] = LOWEST_BASS + (bass - LOWEST_BASS) % 12
+    return made
+
+
 MEMBERS = _members()  # int8 (108, 4): pitch classes of root, third, fifth and seventh, -1 where a triad has none
 CHORD_SETS = _sets()  # int16 (108,): the pitch classes as a set of bits, bit 0 for C
 INVERSION_OF = _inversions()  # int8 (108, 12): the inversion that this bass makes of a chord, -1 where the bass is no member
@@ -91,7 +106,10 @@ INVERSION_OF = _inversions()  # int8 (108, 12): the inversion that this bass mak
 # root and third), sevenths on a perfect fifth too. Of a symmetrical chord (augmented, diminished seventh) it is the lowest root;
 # `chord_of` and whoever knows the bass take the bass.
 CHORD_OF_SET = _chords_of_sets()
-for _table in (MEMBERS, CHORD_SETS, INVERSION_OF, CHORD_OF_SET):
+# int8 (432, 4): code -> the pitches that write it out, from the highest down: above a low bass the three members of a triad, or
+# those of a seventh chord that the bass has not, in close position. The third inversion of a triad stands as root position.
+VOICINGS = _voicings()
+for _table in (MEMBERS, CHORD_SETS, INVERSION_OF, CHORD_OF_SET, VOICINGS):
     _table.flags.writeable = False
 
 
@@ -164,9 +182,28 @@ def chord_of(pitches: Iterable[int]) -> int:
     chord, bass = int(CHORD_OF_SET[bits]), min(sounding) % 12
     if chord == NO_CHORD:
         return NO_CHORD
-    if QUALITIES[chord % len(QUALITIES)] in ("augmented", "diminished seventh"):
+    if chord % len(QUALITIES) in _SYMMETRICAL:
         chord = bass * len(QUALITIES) + chord % len(QUALITIES)
     return chord * INVERSIONS + int(INVERSION_OF[chord, bass])
+
+
+def chords_of(pitch: np.ndarray) -> np.ndarray:
+    """`chord_of` for every step of many voices at once.
+
+    Args:
+        pitch: int (voices, steps), the last voice the bass; REST and BLANK are no chord's notes, and no chord stands on them.
+
+    Returns:
+        int16 (steps,): codes, `NO_CHORD` where the notes are none.
+    """
+    pitch = np.asarray(pitch).astype(np.int64)
+    bits = np.bitwise_or.reduce(np.where(pitch >= 0, 1 << pitch % 12, 0), axis=0)
+    bass = pitch[-1] % 12
+    chord = CHORD_OF_SET[bits].astype(np.int64)
+    symmetrical = np.isin(chord % len(QUALITIES), _SYMMETRICAL) & (chord >= 0)
+    chord = np.where(symmetrical, bass * len(QUALITIES) + chord % len(QUALITIES), chord)
+    inversion = INVERSION_OF[chord, bass]
+    return np.where((chord >= 0) & (inversion >= 0) & (pitch[-1] >= 0), chord * INVERSIONS + inversion, NO_CHORD).astype(np.int16)
 
 
 def chord_spelling(code: int, tonic: int = 0, mode: int = 0) -> tuple[int, int]:

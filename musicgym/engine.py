@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from musicgym.choice import ChordChoice, NoteChoice, StepChoice
+from musicgym.chords import VOICES, chords_of
+from musicgym.choice import ChordChoice, NoteChoice, StepChoice, SymbolChoice
 from musicgym.compiled import Entry, inlined, kernel, small_kernel
 from musicgym.handle import Handle, handle
 from musicgym.masks import mask_row
@@ -16,7 +17,7 @@ from musicgym.restarting import begin, index_events
 from musicgym.score import BLANK, NO_CHORD, KeyChange, MeterChange, Score, TempoChange, bar_steps
 from musicgym.task import Task
 from musicgym.threads import over_rows
-from musicgym.writing import Desk, Plan, write, write_chord, write_note, write_step
+from musicgym.writing import Desk, Plan, write, write_chord, write_note, write_step, write_symbol
 
 _REFUSED = -(1 << 40)  # more than there can be pieces in all threads' shares
 ALL_ROWS = np.empty(0, np.int64)  # for kernels: all pieces, not a list of rows
@@ -178,6 +179,7 @@ def plan_of(task: Task) -> Plan:
         pitches=np.array(notes.pitches, np.int64),
         durations=np.array(notes.durations, np.int64),
         velocities=np.array(notes.velocities, np.int64),
+        cell=choice.duration if isinstance(choice, SymbolChoice) else 1,
         velocity=task.velocity,
         given=given,
         blank=float(task.blank),
@@ -194,7 +196,8 @@ def empty_pieces(n: int, task: Task, plan: Plan, steps: int) -> Pieces:
     page = Excerpts.blank(n, task.voices, steps)
     slots = page.pitch.shape
     longest = min(int(plan.durations.max()), steps)
-    most_writes = {StepChoice: 1, NoteChoice: longest, ChordChoice: task.voices}[type(task.choice)]
+    cells = VOICES * min(plan.cell, steps)
+    most_writes = {StepChoice: 1, NoteChoice: longest, ChordChoice: task.voices, SymbolChoice: cells}[type(task.choice)]
     counts = {name: np.zeros(n, np.int32) for name in ("visits", "cursor", "illegal", "dead_ends", "log_count")}
     return Pieces(
         **page._asdict(),
@@ -231,7 +234,7 @@ def score_of(pieces: Pieces, row: int, task: Task) -> Score:
     end = int(pieces.length[row])
     names = ("pitch", "onset", "velocity", "position", "tonic", "mode", "phrase_end")
     arrays = {name: getattr(pieces, name)[row, ..., :end] for name in names}
-    chord = pieces.chord[row, :end]
+    chord = chords_of(arrays["pitch"][-VOICES:]) if task.has_symbols else pieces.chord[row, :end]
     tonic, mode = arrays["tonic"], arrays["mode"]
     meters = _meters(pieces.bar[row, :end], pieces.beat[row, :end], task)
     if (times := task.spread) > 1:  # a score's steps are never longer than a quarter
@@ -338,7 +341,13 @@ def _choose_chords(desk_handle: Handle, actions: np.ndarray, lo: int, hi: int) -
     return _write_chords(desk.pieces, desk.plan, actions, lo, hi)
 
 
-_CHOOSE = {StepChoice: _choose_steps, NoteChoice: _choose_notes, ChordChoice: _choose_chords}
+@Entry
+def _choose_symbols(desk_handle: Handle, actions: np.ndarray, lo: int, hi: int) -> int:
+    desk = desk_handle.value
+    return _write_symbols(desk.pieces, desk.plan, actions, lo, hi)
+
+
+_CHOOSE = {StepChoice: _choose_steps, NoteChoice: _choose_notes, ChordChoice: _choose_chords, SymbolChoice: _choose_symbols}
 
 
 @kernel
@@ -386,6 +395,19 @@ def _write_chords(pieces: Pieces, plan: Plan, actions: np.ndarray, lo: int, hi: 
         if _opens(pieces, n):
             voice, step = pieces.order[n, pieces.cursor[n], 0], pieces.order[n, pieces.cursor[n], 1]
             pieces.illegal[n] += not write_chord(pieces, n, voice, step, actions[n], plan)
+            finished += _closes(pieces, n, pieces.cursor[n] + 1)
+    return finished
+
+
+@kernel
+def _write_symbols(pieces: Pieces, plan: Plan, actions: np.ndarray, lo: int, hi: int) -> int:
+    """As `_write_steps`."""
+    if _any_outside(pieces.done, actions, plan.sizes):
+        return _REFUSED
+    finished = 0
+    for n in range(lo, hi):
+        if _opens(pieces, n):
+            write_symbol(pieces, n, pieces.order[n, pieces.cursor[n], 1], actions[n], plan)
             finished += _closes(pieces, n, pieces.cursor[n] + 1)
     return finished
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from musicgym.chords import VOICES, VOICINGS
 from musicgym.grids import taken_in
 from musicgym.pieces import Excerpts
-from musicgym.score import BLANK, Score
+from musicgym.score import BLANK, DEFAULT_VELOCITY, Score
 from musicgym.task import Task
 
 
@@ -30,10 +31,39 @@ def on_pages(scores: Sequence[Score], task: Task) -> Excerpts:
 def _whole(score: Score, task: Task) -> Score:
     if score.voices == task.voices:
         return score
+    if task.has_symbols and score.voices == task.voices - VOICES and score.chord is not None:
+        return with_symbols(score)
     if score.voices != len(task.given):
         either = f"{task.voices} voices" + (f" or the {len(task.given)} given ones" if task.given else "")
         raise ValueError(f"given score has {score.voices} voices: expected {either}")
     return _spread(score, task)
+
+
+def with_symbols(score: Score) -> Score:
+    """The score with its chords written out in four voices below its own, blank where it has `NO_CHORD`.
+
+    Every chord begins where the code changes, and anew at each bar line.
+
+    >>> from musicgym.chords import parse_chord
+    >>> melody = dataclasses.replace(Score.from_notes([[(0, 4, 72, 80)]]), chord=np.full(4, parse_chord("F/A")))
+    >>> with_symbols(melody).pitch[:, 0].tolist()
+    [72, 65, 60, 57, 45]
+    """
+    assert score.chord is not None
+    codes = score.chord.astype(int)
+    named = codes >= 0
+    pitch = np.where(named, VOICINGS[np.maximum(codes, 0)].T, BLANK)  # (4, steps)
+    begins = named & ((np.diff(codes, prepend=-2) != 0) | (score.position == 0))
+    below = (VOICES, score.steps)
+    return dataclasses.replace(
+        score,
+        pitch=np.concatenate([score.pitch, pitch]),
+        onset=np.concatenate([score.onset, np.broadcast_to(begins, below)]),
+        velocity=np.concatenate([score.velocity, np.broadcast_to(named * DEFAULT_VELOCITY, below)]),
+        spelling=None,
+        programs=(*score.programs, *(0,) * VOICES),
+        names=(*score.names, *("",) * VOICES),
+    )
 
 
 def _spread(score: Score, task: Task) -> Score:
@@ -55,7 +85,7 @@ def _check_metre(score: Score, task: Task) -> None:
 
 
 def _check_ranges(score: Score, task: Task) -> None:
-    if not getattr(task.choice, "ranges", ()):
+    if not getattr(task.choice, "ranges", ()) and not task.has_symbols:
         return  # the choice's pitches are the composer's, and say nothing of the other voices
     ranges = task.choice.voice_ranges(task.voices)
     low, high = ranges[:, :1], ranges[:, 1:]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from musicgym.choice import CHORD, FIRST_PITCH, HOLD, REST_BEGINS, STEP
+from musicgym.choice import CHORD, FIRST_PITCH, HOLD, REST_BEGINS, STEP, SYMBOL
 from musicgym.compiled import inlined
 from musicgym.pieces import Pieces
 from musicgym.rhythm import HOLDS, NOTES, RESTS
@@ -49,6 +49,8 @@ def mask_row(pieces: Pieces, n: int, plan: Plan, mask: np.ndarray) -> None:
             else:
                 mask_codes(pieces, n, v, step, plan.ranges[v, 0], plan.sizes[v], plan, part)
             at += plan.sizes[v]
+    elif plan.kind == SYMBOL:
+        mask[:] = 1
     else:
         mask[:] = 1
         longest = room(pieces, n, voice, step)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from musicgym.choice import CHORD
+from musicgym.chords import VOICES
+from musicgym.choice import CHORD, SYMBOL
 from musicgym.compiled import inlined, small_kernel
 from musicgym.pieces import Excerpts, Pieces
 from musicgym.score import BLANK
@@ -77,7 +78,7 @@ def cut_blanks(pieces: Pieces, n: int, plan: Plan, drawn: int) -> int:
         is_open = False
         for step in range(length):
             if own_blanks:
-                is_open = bool(pieces.pitch[n, voice, step] == BLANK)
+                is_open = bool(pieces.pitch[n, voice, step] == BLANK) and (plan.kind != SYMBOL or voice >= voices - VOICES)
             elif plan.given[voice]:
                 is_open = False
             elif plan.blank >= 1.0:
@@ -115,18 +116,24 @@ def cut_blanks(pieces: Pieces, n: int, plan: Plan, drawn: int) -> int:
 
 @inlined
 def set_order(pieces: Pieces, n: int, plan: Plan, drawn: int) -> None:
-    """List the open slots (for chords: the first open one of each step) in the task's order, once a sweep."""
+    """List the open slots (for chords: the first open one of each step, or cell) in the task's order, once a sweep."""
     voices, length = pieces.pitch.shape[1], pieces.length[n]
-    in_time = plan.order == TIME_FIRST or plan.kind == CHORD
+    in_time = plan.order == TIME_FIRST or plan.kind == CHORD or plan.kind == SYMBOL
+    taken = False  # whether the cell has its slot
     outer, inner = (length, voices) if in_time else (voices, length)
     count = 0
     for i in range(outer):
-        for k in range(inner):
+        if plan.kind == SYMBOL:
+            taken = taken and i > 0 and pieces.position[n, i] % plan.cell != 0
+            if taken:
+                continue
+        for k in range(voices - VOICES if plan.kind == SYMBOL else 0, inner):
             voice, step = (k, i) if in_time else (i, k)
             if not pieces.given[n, voice, step]:
                 pieces.order[n, count, 0], pieces.order[n, count, 1] = voice, step
                 count += 1
-                if plan.kind == CHORD:
+                taken = True
+                if plan.kind == CHORD or plan.kind == SYMBOL:
                     break
     for sweep in range(1, plan.sweeps):
         for i in range(count):

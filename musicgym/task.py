@@ -5,16 +5,21 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from musicgym.choice import Choice, ChordChoice, NoteChoice, StepChoice, choice_from_json, choice_to_json
+from musicgym.choice import Choice, ChordChoice, NoteChoice, StepChoice, SymbolChoice, choice_from_json, choice_to_json
+from musicgym.chords import VOICES
 from musicgym.grids import COARSE, taken_in
 from musicgym.pieces import Excerpts
 from musicgym.rhythm import patterns, tupled
 from musicgym.score import Score, bar_steps, parse_key
 
+if TYPE_CHECKING:
+    from musicgym.corpus.material import Drawn
+
+SYMBOLS = ":symbols"  # after a corpus's name in a source: its highest voice over its chord symbols, written out
 Order = Literal["time", "voice", "random"]
 TIME_FIRST, VOICE_FIRST, RANDOM = 0, 1, 2  # orders of filling, as the kernels know them
 SLOT, BAR, VOICE = 0, 1, 2  # what is blank or given as one
@@ -40,8 +45,12 @@ class Task:
         key: of an empty page; several keys in a tuple are drawn from, uniformly. A source keeps its own keys.
         tempo: quarter notes a minute.
         source: names of corpora as `musicgym.corpus.load` takes them, comma-separated, and after a slash the
-            split ("bach/train"); "" for an empty page.
+            split ("bach/train"); "" for an empty page. "bach:symbols/train" is each piece's highest voice over the chord symbols
+            of its labels, one a beat, written out in four more voices (see `musicgym.corpus.symbols`). Cantus firmi for the one
+            given voice are "cantus/train", "cantus" (all), "fux_cantus", "cantus 62 65 64 62" (`musicgym.corpus.cantus_pages`).
         quantise: of the source; False leaves out pieces with notes between the steps, True takes what sounds at each step.
+        transpose_to: of the source; a tonic such as "C" that every piece's home tonic becomes, by up to half an octave; what then
+            lies outside the choice's pitches is left out. None for the pieces' own keys.
         given: voices of the source that stand there already.
         blank: share of the other voices that is blank, in (0, 1].
         holes: what is blank or given as one: a "slot", a "bar" of a voice, or a whole "voice".
@@ -76,6 +85,7 @@ class Task:
     tempo: float = 120.0
     source: str = ""
     quantise: bool = False
+    transpose_to: str | None = None
     given: tuple[int, ...] = ()
     blank: float = 1.0
     holes: Literal["slot", "bar", "voice"] = "slot"
@@ -115,7 +125,7 @@ class Task:
         for ok, name, expected in self._expectations():
             if not ok:
                 raise ValueError(f"Task({name}={getattr(self, name)!r}): expected {expected}")
-        for key in self.keys:
+        for key in (*self.keys, *(() if self.transpose_to is None else (self.transpose_to,))):
             parse_key(key)
         if self.meter is not None and bar_steps(self.meter, self.steps_per_quarter) > 32767:
             raise ValueError(f"Task(meter={self.meter!r}): expected a bar of at most 32,767 steps")
@@ -123,6 +133,7 @@ class Task:
         if (self.sweeps > 1 or self.begin == "filled") and isinstance(self.choice, NoteChoice):
             raise ValueError("Task(choice=NoteChoice(...)): edits (sweeps > 1, begin='filled') need StepChoice or ChordChoice")
         self._check_rhythm()
+        self._check_symbols()
         if self.forbid and not isinstance(self.choice, StepChoice):
             raise ValueError(f"Task(forbid={self.forbid!r}): hard rules need a Discrete choice, StepChoice")
 
@@ -136,6 +147,20 @@ class Task:
             lacks = "a meter" if self.meter is None else "StepChoice or ChordChoice"
             raise ValueError(f"Task(rhythm={self.rhythm!r}): expected {lacks}, as rhythm is masked step by step of a bar")
         self.rhythm_bits()
+
+    def _check_symbols(self) -> None:
+        """Raises ValueError for chord symbols with voices beside them that nobody writes, or on a grid where they have no notes."""
+        if isinstance(self.choice, SymbolChoice):
+            beside = tuple(range(self.voices - VOICES))
+            if tuple(sorted(set(self.given))) != beside:
+                raise ValueError(
+                    f"Task(given={self.given!r}): expected {beside}: a SymbolChoice writes the last {VOICES} voices and no others"
+                )
+
+    @property
+    def has_symbols(self) -> bool:
+        """Whether the last four voices are chord symbols written out: a `SymbolChoice` writes them or the source has them."""
+        return isinstance(self.choice, SymbolChoice) or SYMBOLS in self.source
 
     def rhythm_bits(self) -> np.ndarray:
         """What may stand on each step, uint8 (voices, 3, steps of a bar): see `musicgym.rhythm`; no steps where all may."""
@@ -156,8 +181,9 @@ class Task:
                 "steps_per_quarter",
                 "1..960, or 0.5, 0.25, 0.125",
             ),
-            (isinstance(self.choice, (StepChoice, NoteChoice, ChordChoice)), "choice", "a StepChoice, NoteChoice or ChordChoice"),
+            (isinstance(self.choice, Choice), "choice", "a StepChoice, NoteChoice, ChordChoice or SymbolChoice"),
             (type(self.quantise) is bool, "quantise", "True or False"),
+            (self.transpose_to is None or drawn, "transpose_to", "None, as there is no source to be moved"),
             (all(type(v) is int for v in self.given), "given", "voices as whole numbers"),
             (all(type(p) is int and 0 <= p <= 127 for p in self.programs), "programs", "General MIDI programs, 0..127"),
             (len(self.keys) > 0, "key", "a key's name, or several"),
@@ -228,18 +254,38 @@ class Task:
             spq, steps = self.score_grid, self.length * self.spread
             pages = [Score.blank(self.voices, steps, steps_per_quarter=spq, meter=self.meter, key=key) for key in self.keys]
             return taken_in(pages, self.steps_per_quarter, "page")
-        from musicgym import corpus
+        return self.drawn().excerpts
 
-        found: Excerpts = corpus.material(
+    def drawn(self, *, apart: bool = False) -> Drawn:
+        """The source's excerpts that fit the task, with their melody families.
+
+        Args:
+            apart: excerpts of one piece don't overlap; else they begin at every bar line.
+
+        Raises:
+            ValueError: the task has no source, or that has no piece that fits.
+        """
+        from musicgym.corpus.cantus_pages import is_cantus, pages
+        from musicgym.corpus.material import Drawn, drawn
+
+        ranges, meter = self.choice.voice_ranges(self.voices), self.meter or (4, 4)
+        if is_cantus(self.source):
+            if self.length is not None:
+                raise ValueError(f"Task(length={self.length}): expected None, as cantus firmi are taken whole")
+            found = pages(self.source, self.voices, self.given, self.steps_per_quarter, meter, ranges)
+            return Drawn(found, np.arange(len(found.length), dtype=np.int32))
+        bar = int(bar_steps(self.meter or (4, 4), self.steps_per_quarter))
+        return drawn(
             self.source,
             voices=self.voices,
             steps=self.length,
             steps_per_quarter=self.steps_per_quarter,
             meter=self.meter,
-            ranges=self.choice.voice_ranges(self.voices),
+            ranges=ranges,
             quantise=self.quantise,
+            transpose_to=self.transpose_to,
+            stride=-(-(self.length or 1) // bar) if apart else 1,
         )
-        return found
 
     def to_json(self) -> str:
         """The task as JSON text; `Task.from_json` reads it back."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from musicgym.chords import INVERSIONS, QUALITIES, VOICES, VOICINGS
 from musicgym.choice import FIRST_PITCH, HOLD, REST_BEGINS
 from musicgym.compiled import inlined
 from musicgym.pieces import Piece, Pieces
@@ -20,7 +21,7 @@ from musicgym.score import BLANK, REST
 class Plan(NamedTuple):
     """A task as the kernels see it."""
 
-    kind: int  # STEP, NOTE or CHORD
+    kind: int  # STEP, NOTE, CHORD or SYMBOL
     in_line: bool  # choices are made in time order and write nothing that a later choice comes before
     sizes: np.ndarray  # int64 (factors,): codes of each factor of an action
     low: int  # pitch of a step choice's first pitch code
@@ -28,6 +29,7 @@ class Plan(NamedTuple):
     pitches: np.ndarray  # int64 (codes,): of a note choice
     durations: np.ndarray  # int64 (codes,)
     velocities: np.ndarray  # int64 (codes,)
+    cell: int  # steps of a chord symbol's cell, 1 for other choices
     velocity: int  # of notes whose choice has none
     given: np.ndarray  # bool (voices,): voices that a source gives
     blank: float  # share of the other voices that is blank
@@ -218,6 +220,20 @@ def write_chord(pieces: Pieces, n: int, first: int, step: int, choice: np.ndarra
             asked = write_code(pieces, n, voice, step, choice[voice], plan.ranges[voice, 0], plan)
             legal = legal and asked
     return legal
+
+
+@inlined
+def write_symbol(pieces: Pieces, n: int, step: int, choice: np.ndarray, plan: Plan) -> None:
+    """Write out a chord symbol from a step to the end of its cell, around what is given."""
+    code = (choice[0] * len(QUALITIES) + choice[1]) * INVERSIONS + choice[2]
+    first, end = pieces.pitch.shape[1] - VOICES, step + 1
+    while end < pieces.length[n] and pieces.position[n, end] % plan.cell != 0:
+        end += 1
+    for t in range(step, end):
+        for k in range(VOICES):
+            if not pieces.given[n, first + k, t]:
+                begins = t == step or pieces.given[n, first + k, t - 1]
+                write(pieces, n, first + k, t, VOICINGS[code, k], begins, plan.velocity)
 
 
 @inlined

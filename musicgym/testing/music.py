@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from musicgym.choice import ChordChoice, NoteChoice, StepChoice
+from musicgym.choice import ChordChoice, NoteChoice, StepChoice, SymbolChoice
 from musicgym.pieces import Excerpts
 from musicgym.score import BLANK, REST, Score, key_name
 from musicgym.task import Task
@@ -46,6 +46,8 @@ def random_music(draws: np.random.Generator, task: Task, pieces: int) -> Excerpt
     """Scores of different lengths for a task to start from."""
     ranges = task.choice.voice_ranges(task.voices)
     low, high = int(ranges[:, 0].max()), int(ranges[:, 1].min())
+    if low > high:  # no pitch is in all voices' ranges: any will do for what is given or edited
+        low, high = high, low
     assert task.length is not None  # tasks without a source have one
     lengths = [max(1, task.length - int(draws.integers(4)) * (i > 0)) for i in range(pieces)]
     return Excerpts.from_scores([random_score(draws, task.voices, steps, low=low, high=high) for steps in lengths], task.length)
@@ -67,6 +69,8 @@ TASKS: dict[str, Task] = {
     "notes in three voices": Task(NoteChoice((REST, 55, 60, 64), (1, 2, 4)), voices=3, length=7, order="random"),
     "chords": Task(ChordChoice(((60, 67), (55, 64), (52, 60))), voices=3, length=6),
     "chords under a melody": Task(ChordChoice(((52, 67), (52, 64))), voices=2, length=7, given=(0,), order="random"),
+    "chord symbols": Task(SymbolChoice(3, (55, 66)), voices=5, length=7, given=(0,)),
+    "chord symbols edited": Task(SymbolChoice(2), voices=4, length=7, begin="filled", order="random", sweeps=2),
     "inner voice given": Task(_STEPS, voices=3, length=5, given=(1,)),
 }
 
