@@ -69,7 +69,7 @@ class Observation:
     """
 
     def __init__(self, kind: str, task: Task, material: Excerpts, window: int | None = None, longest: int | None = None) -> None:
-        """`material`: what the task's pieces start from; `longest`: steps of the longest piece, where others than those are written."""
+        """`material`: what the task's pieces start from; `longest`: steps of the longest piece, where others are written."""
         if kind not in OBSERVATIONS:
             raise ValueError(f"observation={kind!r}: expected one of {', '.join(OBSERVATIONS)}")
         notes = task.choice if isinstance(task.choice, NoteChoice) else None

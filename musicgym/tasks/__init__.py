@@ -9,6 +9,6 @@ from musicgym.tasks.melody import expressive_melody, melody
 
 register("musicgym/Melody-v0", melody, reward="theory")
 register("musicgym/ExpressiveMelody-v0", expressive_melody, reward="theory + 0.2*performance")
-register("musicgym/Chorale-v0", chorale, reward="theory")
-register("musicgym/Accompaniment-v0", accompaniment, reward="theory")
-register("musicgym/Infill-v0", infill, reward="theory")
+register("musicgym/Chorale-v0", chorale, reward="part_writing")
+register("musicgym/Accompaniment-v0", accompaniment, reward="part_writing")
+register("musicgym/Infill-v0", infill, reward="part_writing")
