@@ -142,8 +142,8 @@ class SymbolChoice:
     `duration` steps counted from the bar line, cut by the next bar line and by the end. Every cell begins a chord anew, also the
     same one. Inversions of a symmetrical chord (augmented, diminished seventh) are the same notes as root positions.
 
-    Every combination may be chosen: the third inversion of a triad, which has none, is its root position. It is not counted as illegal,
-    since no mask by factors can show it.
+    Every combination may be chosen: the third inversion of a triad, which has none, is its root position. It is not counted
+    as illegal, since no mask by factors can show it.
 
     Args:
         duration: steps of a cell: a beat, half a bar.

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from musicgym.chords import VOICES, chords_of
 from musicgym.choice import ChordChoice, NoteChoice, StepChoice, SymbolChoice
+from musicgym.chords import VOICES, chords_of
 from musicgym.compiled import Entry, inlined, kernel, small_kernel
 from musicgym.handle import Handle, handle
 from musicgym.masks import mask_row

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from musicgym.chords import VOICES
 from musicgym.choice import CHORD, SYMBOL
+from musicgym.chords import VOICES
 from musicgym.compiled import inlined, small_kernel
 from musicgym.pieces import Excerpts, Pieces
 from musicgym.score import BLANK

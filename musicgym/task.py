@@ -149,7 +149,7 @@ class Task:
         self.rhythm_bits()
 
     def _check_symbols(self) -> None:
-        """Raises ValueError for chord symbols with voices beside them that nobody writes, or on a grid where they have no notes."""
+        """Raises ValueError for chord symbols with voices beside them that nobody writes."""
         if isinstance(self.choice, SymbolChoice):
             beside = tuple(range(self.voices - VOICES))
             if tuple(sorted(set(self.given))) != beside:

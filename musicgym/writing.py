@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from musicgym.chords import INVERSIONS, QUALITIES, VOICES, VOICINGS
 from musicgym.choice import FIRST_PITCH, HOLD, REST_BEGINS
+from musicgym.chords import INVERSIONS, QUALITIES, VOICES, VOICINGS
 from musicgym.compiled import inlined
 from musicgym.pieces import Piece, Pieces
 from musicgym.rhythm import ANY, BETWEEN, FIRST_BAR, HOLDS, LAST_BAR, NOTES, RESTS

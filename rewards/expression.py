@@ -17,6 +17,7 @@ from musicgym.rewards.rules import RULES
 Factory = Callable[..., Reward]
 # Rewards that are known without being imported by the user: name -> the module that holds a function of that name.
 _BUILT_IN = {
+    "chord_symbols": "musicgym.rewards.chord_symbols",
     "counterpoint": "musicgym.rewards.counterpoint",
     "part_writing": "musicgym.rewards.part_writing",
     "performance": "musicgym.rewards.performance",

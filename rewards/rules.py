@@ -32,6 +32,7 @@ _REACH = 32767  # a span for "to the end of the piece": pieces are shorter
 _FIRST = ("piece", "voice", "step")
 
 _OWN = (  # where this library's rules are
+    "musicgym.rewards.chord_symbols",
     "musicgym.rewards.counterpoint",
     "musicgym.rewards.part_writing",
     "musicgym.rewards.performance",

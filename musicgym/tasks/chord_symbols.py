@@ -23,8 +23,9 @@ def chord_symbols(
     """A melody over chord symbols, the melody or the chords given: sopranos of chorales and the labels of their harmony.
 
     The melody is voice 0; the chords stand written out in four voices below it (see `musicgym.SymbolChoice`), so that they can be
-    heard, and `Score.chord` names them. One's own melody comes with `reset(options={"given": score})`, a score of one voice; one's own
-    chords as `Score.chord` of such a score, whose voice is blank where a melody is to be composed. Chords that are there stay.
+    heard, and `Score.chord` names them. One's own melody comes with `reset(options={"given": score})`, a score of one voice;
+    one's own chords as `Score.chord` of such a score, whose voice is blank where a melody is to be composed. Chords that are
+    there stay.
 
     Args:
         compose: "chords": a choice is a chord's root, quality and inversion for one beat or half bar. "melody": it is one step
