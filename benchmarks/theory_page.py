@@ -9,7 +9,7 @@ import argparse
 import inspect
 import re
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +70,7 @@ def _about(real: Tunes, judge: Rules) -> list[str]:
     windows, families = len(real.families), len(np.unique(real.families))
     return [
         "# Theory, in figures",
-        _said(
+        paragraph(
             f"""
             `theory` is {len(judge.terms)} rules of melody ({modules}), each a term that can be switched off, weighed and set by
             its name. Their weights ([weights.json](../rewards/theory/weights.json)) were fitted on training families, to at most
@@ -79,7 +79,7 @@ def _about(real: Tunes, judge: Rules) -> list[str]:
             """
         ),
         COMMANDS,
-        _said(
+        paragraph(
             f"""
             All figures here are of held-out families, which neither the fit nor the choice of rules that tell nothing has seen:
             {windows} windows of {LENGTH} bars from {families} melody families of {collections} (of the chorales the soprano), by
@@ -95,26 +95,26 @@ def _whole(judge: Rules, real: Tunes) -> list[str]:
     for name in (*CORRUPTIONS, *NEAR_MUSIC, "uniform random"):
         found = discrimination(judge, real, name)
         goal = f"{GOALS[name]:.2f}" if name in GOALS else ""
-        rows.append([name, _auc(found.auc["total"], 3), _auc(found.paired["total"], 3), goal])
+        rows.append([name, interval_cell(found.auc["total"], 3), interval_cell(found.paired["total"], 3), goal])
     shorter = []
     for bars in SHORTER:
         some = tunes(SPLIT, bars)
         for name in MAIN:
             found = discrimination(judge, some, name)
-            figures = _auc(found.auc["total"], 3), _auc(found.paired["total"], 3)
+            figures = interval_cell(found.auc["total"], 3), interval_cell(found.paired["total"], 3)
             shorter.append([name, str(bars), f"{found.tunes:,} / {found.families}", *figures])
     return [
         "## The whole of it",
-        _said(
+        paragraph(
             """
             The probability that a real tune is worth more than a spoiled one (AUC; a tie counts half). Pooled: any tune against
             any spoiled one; paired: each tune against its own spoiled copy. 0.5 tells nothing. Goals are for the pooled
             figure. The fit knew all of these kinds, on other families, but displaced, retrograde and shuffled bars.
             """
         ),
-        _table(["real tunes against", "pooled", "paired", "goal"], rows),
+        table(["real tunes against", "pooled", "paired", "goal"], rows),
         "In shorter windows:",
-        _table(["real tunes against", "bars", "windows / families", "pooled", "paired"], shorter),
+        table(["real tunes against", "bars", "windows / families", "pooled", "paired"], shorter),
     ]
 
 
@@ -136,7 +136,7 @@ def _adversaries(judge: Rules, real: Tunes) -> list[str]:
     by = ", ".join(missed) or "none"
     return [
         "## Scripted non-music",
-        _said(
+        paragraph(
             f"""
             Mean total of each adversary's pieces and, in brackets, how many of them are above the {LOWEST}th percentile of the
             real tunes in that metre. Then the percentile at which its pieces stand, on average, among the real tunes of their
@@ -144,11 +144,16 @@ def _adversaries(judge: Rules, real: Tunes) -> list[str]:
             which that is asked; missed by {by}. Metres with fewer than {FEWEST_WINDOWS} windows are left out.
             """
         ),
-        _table(["on the pages of tunes in", *(f"{a}/{b}" for a, b in metres), "percentile", "mean below", "median below"], rows),
+        table(["on the pages of tunes in", *(f"{a}/{b}" for a, b in metres), "percentile", "mean below", "median below"], rows),
     ]
 
 
 def _says(judge: Rules) -> list[str]:
+    return ["## The rules: what they say", rules_table(judge)]
+
+
+def rules_table(judge: Rules) -> str:
+    """What the rules of a set say, by their docstrings, with their weights and parameters, in Markdown."""
     rows = []
     for term, rule, values, weight in judge.entries:
         meaning, source = meaning_and_source(rule)
@@ -157,8 +162,7 @@ def _says(judge: Rules) -> list[str]:
             for name, value in zip(rule.parameters, values)
         ]
         rows.append([f"`{term}`", f"{weight:g}", meaning, source, ", ".join(settings)])
-    head = ["rule", "weight", "before weighing", "source", "parameters (range)"]
-    return ["## The rules: what they say", _table(head, rows)]
+    return table(["rule", "weight", "before weighing", "source", "parameters (range)"], rows)
 
 
 def _speaks(judge: Rules, real: Tunes) -> list[str]:
@@ -175,7 +179,7 @@ def _speaks(judge: Rules, real: Tunes) -> list[str]:
         rows.append([f"`{term}`", of[0].unit, *shares, *(f"{round(one.mean, 3) + 0.0:.3f}" for one in of)])  # + 0.0: no -0.000
     return [
         "## The rules: how often they speak",
-        _said(
+        paragraph(
             f"""
             The share of what a rule judges (notes, rests, bars, or the piece; for some rules every second or fourth bar) at
             which it says something, and the mean of what it says of one, before weighing: in real tunes, in random play step by
@@ -183,25 +187,25 @@ def _speaks(judge: Rules, real: Tunes) -> list[str]:
             `ExpressiveMelody-v0`).
             """
         ),
-        _table(["rule", "of a", *kinds, *(f"mean: {kind}" for kind in kinds)], rows),
+        table(["rule", "of a", *kinds, *(f"mean: {kind}" for kind in kinds)], rows),
     ]
 
 
 def _tells(judge: Rules, aucs: Mapping[str, Mapping[str, Figure]]) -> list[str]:
     rows = [
-        [f"`{term}`", f"{weight:g}", *(_auc(aucs[term][name], 2) for name in MAIN), _named(at_best(aucs[term]))]
+        [f"`{term}`", f"{weight:g}", *(interval_cell(aucs[term][name], 2) for name in MAIN), named_cell(at_best(aucs[term]))]
         for term, _, _, weight in judge.entries
     ]
     return [
         "## The rules: what each tells alone",
-        _said(
+        paragraph(
             """
             Pooled AUC of one rule's total. It is 0.50 where spoiling leaves alone what a rule looks at, and near it where most
             pieces tie at 0. Below 0.50 the spoiled tune is worth more: such rules are for other kinds of non-music, of which the
             last column has that which the rule tells best.
             """
         ),
-        _table(["rule", "weight", *MAIN, "at best"], rows),
+        table(["rule", "weight", *MAIN, "at best"], rows),
     ]
 
 
@@ -210,8 +214,8 @@ def _weightless(real: Tunes, aucs: Mapping[str, Mapping[str, Figure]]) -> list[s
         [
             f"`{term}`",
             "adds nothing" if found.tells else "tells nothing",
-            _named(found.best),
-            _named(found.close),
+            named_cell(found.best),
+            named_cell(found.close),
             f"{found.nearest[1]:.2f} `{found.nearest[0]}`",
             f"{found.explained:.2f}",
         ]
@@ -220,7 +224,7 @@ def _weightless(real: Tunes, aucs: Mapping[str, Mapping[str, Figure]]) -> list[s
     nearest = ", ".join(NEAREST)
     return [
         "## The rules of weight 0",
-        _said(
+        paragraph(
             f"""
             A rule *tells nothing* if on validation families it tells tunes from none of what comes near to them (`telling` in
             [fit_theory](../benchmarks/fit_theory.py)): no interval of its AUC, widened for so many looks, lies above 0.5. It
@@ -230,7 +234,7 @@ def _weightless(real: Tunes, aucs: Mapping[str, Mapping[str, Figure]]) -> list[s
             kinds of spoiled ones ({nearest}). Rules of weight 0 can still be used by name.
             """
         ),
-        _table(["rule", "why", "tells at best", "at best of the nearest kinds", "most like", "R²"], rows),
+        table(["rule", "why", "tells at best", "at best of the nearest kinds", "most like", "R²"], rows),
     ]
 
 
@@ -248,28 +252,36 @@ def _below(is_below: np.ndarray, metres: Iterable[tuple[int, int]]) -> str:
     return f"no: {', '.join(above)}" if above else "yes"
 
 
-def _auc(figure: Figure, decimals: int) -> str:
+def interval_cell(figure: Figure, decimals: int) -> str:
+    """A figure and its interval."""
     return f"{figure.mean:.{decimals}f} [{figure.low:.{decimals}f}, {figure.high:.{decimals}f}]"
 
 
-def _named(found: tuple[str, Figure]) -> str:
-    return f"{_auc(found[1], 2)} {found[0]}"
+def named_cell(found: tuple[str, Figure]) -> str:
+    """A figure, its interval and its name."""
+    return f"{interval_cell(found[1], 2)} {found[0]}"
 
 
-def _said(text: str) -> str:
+def paragraph(text: str) -> str:
     """A paragraph in lines of their usual length."""
     return textwrap.fill(" ".join(text.split()), 150, break_long_words=False, break_on_hyphens=False)
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the page."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("page", nargs="?", type=Path, default=Path("docs/theory.md"), help="the file to write")
+    return write_page(argv, __doc__ or "", Path("docs/theory.md"), page)
+
+
+def write_page(argv: Sequence[str] | None, about: str, default: Path, page: Callable[[], str]) -> int:
+    """The command of a page: writes what `page` gives to the file that is asked for."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("page", nargs="?", type=Path, default=default, help="the file to write")
     path = parser.parse_args(argv).page
     if not path.parent.is_dir():
         parser.error(f"{path}: there is no folder {path.parent}: run this in a checkout, or name another file")

@@ -72,7 +72,7 @@ def fermata_together(piece, voice, step):
 
 @rule(sees="lower", at="end")
 def final_chord(piece, voice, step):
-    """At the end of a piece that ends with a fermata -1 where the last chord is no tonic triad in root position (Piston, Harmony).
+    """At the end of a piece that ends with a fermata -1 where the last chord is no tonic triad in root position (Piston).
 
     It may be major in minor, too. Pieces that break off are not judged. Hangs on the local key.
     """

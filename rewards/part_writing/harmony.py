@@ -154,7 +154,7 @@ def root_positions(piece, voice, step, *, low=0.5, high=0.85, bars=2):
 
 @rule(sees="lower", at="bar", within={"low": (0.0, 1.0), "high": (0.0, 1.0), "bars": (1, 64)})
 def nonchord_share(piece, voice, step, *, low=0.04, high=0.25, bars=2):
-    """At the end of every `bars` bars minus how far the share of notes foreign to their beat's chord lies outside `low` to `high`.
+    """At the end of every `bars` bars minus how far the share of notes foreign to their chord lies outside `low` to `high`.
 
     Two-sided: without passing notes there is no line, with too many no harmony (the limits are those of Bach's chorales). Notes
     of beats without a chord are left out.

@@ -99,7 +99,8 @@ def beat_before(piece: Piece, step: int) -> int:
 def voice_leading_distance(piece, voice, step, *, free=12):
     """-1 for each semitone by which the voices above the bass move more than `free` in all from one beat to the next.
 
-    The law of the shortest way (Schoenberg, Harmonielehre, after Bruckner). The free distance is what 95 % of Bach's beats keep to.
+    The law of the shortest way (Schoenberg, Harmonielehre, after Bruckner). 95 % of Bach's beats keep to
+    the free distance.
     """
     if not is_last(piece, voice) or not on_beat(piece, step):
         return 0.0

@@ -124,12 +124,18 @@ def place_heard(pitch: np.ndarray, begun: int, beat: int, last: int) -> int:
 @kernel
 def heard_before(piece: Piece, begun: int, beats: int) -> int:
     """Where the chord of the last beat before that from `begun` on stands, of the last `beats` beats; -1 where none has one."""
+    return place_before(piece.pitch, piece.position, piece.beat, begun, beats)
+
+
+@small_kernel
+def place_before(pitch: np.ndarray, position: np.ndarray, beat: np.ndarray, begun: int, beats: int) -> int:
+    """As `heard_before`, of the arrays of a `Piece`."""
     last = begun - 1
     for _ in range(beats):
         if last < 0:
             return -1
-        first = beat_begun(piece, last)
-        found = heard_at(piece, first, last)
+        first = max(last - position[last] % beat[last], 0)
+        found = place_heard(pitch, first, beat[first], last)
         if found >= 0:
             return found
         last = first - 1

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from musicgym.chords import CHORD_OF_SET
-from musicgym.compiled import kernel
+from musicgym.compiled import kernel, small_kernel
 from musicgym.pieces import Piece
 from musicgym.rewards.part_writing.reading import (
     KINDS,
@@ -79,27 +81,34 @@ def seventh_resolution(piece, voice, step):
     return faults
 
 
-@kernel
-def excused(piece: Piece, step: int, heard: int) -> bool:
-    """Whether what sounds is a chord but for one or two notes that have sounded before, as suspensions do."""
-    for voice in range(piece.pitch.shape[0]):
-        one = piece.pitch[voice, step]
-        if one >= 0 and pitch_before(piece, voice, step) == one:
+@small_kernel
+def excused(pitch: np.ndarray, step: int, heard: int) -> bool:
+    """Whether what sounds is a chord but for one or two notes that have sounded before, as suspensions do.
+
+    Without them, or with one of them a step lower, it is a chord. `pitch`: int8 (voices, steps); `heard`: the set of pitch classes.
+    """
+    for voice in range(pitch.shape[0]):
+        one = pitch[voice, step]
+        if step > 0 and one >= 0 and pitch[voice, step - 1] == one:
             less = heard & ~(1 << (one % 12))
-            if CHORD_OF_SET[less] >= 0:
+            if (
+                CHORD_OF_SET[less] >= 0
+                or CHORD_OF_SET[less | 1 << ((one - 1) % 12)] >= 0
+                or CHORD_OF_SET[less | 1 << ((one - 2) % 12)] >= 0
+            ):
                 return True
             for other in range(voice):
-                two = piece.pitch[other, step]
-                if two >= 0 and pitch_before(piece, other, step) == two and CHORD_OF_SET[less & ~(1 << (two % 12))] >= 0:
+                two = pitch[other, step]
+                if two >= 0 and pitch[other, step - 1] == two and CHORD_OF_SET[less & ~(1 << (two % 12))] >= 0:
                     return True
     return False
 
 
 @rule(sees="lower")
 def unprepared_dissonance(piece, voice, step):
-    """-1 for a beat on which three pitch classes or more make no chord, unless without one or two notes that stayed they do.
+    """-1 for a beat on which three pitch classes or more make no chord, unless one or two of the notes have stayed (suspensions).
 
-    Dissonance on the beat is prepared: it is a suspension (Piston, Harmony). Accented passing notes are counted as faults.
+    Without those, or with one of them a step lower, they must make a chord (Piston, Harmony). Accented passing notes are faults.
     """
     if not is_last(piece, voice) or not on_beat(piece, step):
         return 0.0
@@ -107,7 +116,7 @@ def unprepared_dissonance(piece, voice, step):
     rest = heard & (heard - 1)
     if rest & (rest - 1) == 0 or CHORD_OF_SET[heard] >= 0:  # two pitch classes or fewer
         return 0.0
-    return 0.0 if excused(piece, step, heard) else -1.0
+    return 0.0 if excused(piece.pitch, step, heard) else -1.0
 
 
 @rule(sees="all", at="note", about="before")
