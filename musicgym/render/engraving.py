@@ -26,9 +26,13 @@ _PAGE_UNITS = 10  # Verovio's units in one of its options' units
 _TALLEST = 60_000  # the highest page that Verovio makes, in its options' units
 _XML_ID = "{http://www.w3.org/XML/1998/namespace}id"
 _SVG = "http://www.w3.org/2000/svg"
-# Signs of music fonts in tempo marks, for which a page without such a font needs letters that are in others: half,
-# quarter, eighth, dot.
-_LETTERS = str.maketrans({"\ueca3": "\U0001d15e", "\ueca5": "\u2669", "\ueca7": "\u266a", "\uecb7": "."})
+# Signs of music fonts, for which a page without such a font needs letters that are in others: in tempo marks half, quarter,
+# eighth and dot; in chord symbols double flat, flat, natural, sharp, double sharp.
+_LETTERS = str.maketrans(
+    {"\ueca3": "\U0001d15e", "\ueca5": "\u2669", "\ueca7": "\u266a", "\uecb7": "."}
+    | {"\uea63": "\u266d\u266d", "\uea64": "\u266d", "\uea65": "\u266e", "\uea66": "\u266f", "\uea67": "x", "\U0001d12a": "x"}
+)
+_CHORD_SIZE = "330px"  # Verovio's, 405, run into each other where chords change fast
 # What Verovio's own style sheet says, without the ids of one document.
 STYLE = (
     ".engraving{color:#000;fill:currentColor;font-family:'Times New Roman',Times,serif}"
@@ -86,7 +90,7 @@ def engrave(score: Score, *, width: float = WIDTH, title: bool = True, tempo: bo
     A note's id says its voice and step: "v0s12"; of a note that is tied, every part has one of its own.
 
     Args:
-        score: with one or more voices; blanks are printed as rests.
+        score: with one or more voices; blanks are printed as rests. Its chords stand above, where they change.
         width: of the page, from staff line to staff line; systems are broken to fit.
         title: print the title, if there is one, above the music.
         tempo: print tempo marks.
@@ -230,6 +234,11 @@ def _drawing(staves: ElementTree.Element, printed: Mapping[str, Printed]) -> str
             parent.text = parent.text.translate(_LETTERS)
             parent.attrib.pop("font-family", None)
             parent.set("font-size", "520px")
+        if parent.get("class", "").startswith("harm"):
+            for sign in parent.iter("tspan"):
+                if "font-size" in sign.attrib:
+                    sign.set("font-size", _CHORD_SIZE)
+                    sign.text = (sign.text or "").translate(_LETTERS)
         if "class" in parent.attrib:  # some classes name an element, by its id
             parent.set("class", " ".join(word for word in parent.attrib["class"].split() if not word.startswith("id-")))
     text = "".join(ElementTree.tostring(element, encoding="unicode") for element in staves)

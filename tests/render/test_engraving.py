@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from musicgym.chords import parse_chord
 from musicgym.render.engraving import Engraving, engrave, write_svg
 from musicgym.score import BLANK, KeyChange, MeterChange, Note, Score, TempoChange
 from musicgym.testing.music import random_score
@@ -267,6 +268,19 @@ def test_music_that_no_page_holds_goes_on_below() -> None:
     check(score, engraving)
     assert engraving.height > 600_000
     assert "translate(0 " in engraving.drawing
+
+
+def test_chord_symbols_stand_above_the_first_voice_where_chords_change() -> None:
+    names = ["C"] * 8 + ["Dm7/F"] * 8 + [""] * 4 + ["Bb"] * 4 + ["F#dim"] * 8
+    score = dataclasses.replace(choir(32), chord=[parse_chord(name) for name in names])
+    for layout in ("open", "grand"):
+        engraving = engrave(score, layout=layout)
+        check(score, engraving)
+        words = ["".join(e.itertext()).strip() for e in groups(engraving, "harm")]
+        assert words == ["C", "Dm7/F", "N.C.", "B\u266d", "F\u266fdim"]
+        places = [float(next(e.iter(f"{SVG}text")).get("x", "")) for e in groups(engraving, "harm")]
+        assert places == sorted(places)
+    assert not groups(engrave(choir(32)), "harm")
 
 
 @pytest.mark.parametrize(("voices", "layout"), [(1, "grand"), (5, "grand"), (4, "piano")])
