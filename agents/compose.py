@@ -11,11 +11,14 @@ import torch
 
 from musicgym import rewards
 from musicgym.agents.beginnings import Beginning, begin_with, learned_key, nearest_shift
+from musicgym.agents.parts import parts_of
 from musicgym.agents.players import play
 from musicgym.agents.runs import CHECKPOINT, Run
 from musicgym.agents.settings import Settings, reward_of, task_of
 from musicgym.agents.training import load_agent, player
 from musicgym.agents.wish import Wish
+from musicgym.given import on_pages
+from musicgym.pieces import Excerpts
 from musicgym.score import Score, TempoChange, bar_steps, parse_key
 from musicgym.task import Task
 from musicgym.vector_env import ComposeVectorEnv
@@ -61,8 +64,14 @@ def compose(folder: Path, settings: Settings, wish: Wish) -> Composed:
     """
     asked = _with_length(settings, wish.bars)
     task, reward = task_of(asked), reward_of(asked)
-    beginning = None
-    if wish.given is not None:
+    beginning, page = None, None
+    if wish.given is not None and task.given:
+        if wish.keep is not None:
+            raise ValueError(f"--keep {wish.keep}: this agent writes voices to the whole of {wish.given!r}; leave it out")
+        beginning = parts_of(wish.given, task, key=wish.given_key)
+        page = on_pages([beginning.prefix], task)
+        _check_length(task, page, asked)
+    elif wish.given is not None:
         beginning = begin_with(wish.given, task, keep=wish.keep, key=wish.given_key)
     options, current = _start(task, wish, beginning)
     model = load_agent(folder, replace(asked, n_envs=1))
@@ -78,6 +87,7 @@ def compose(folder: Path, settings: Settings, wish: Wish) -> Composed:
         window=asked.window,
         seed=wish.seed,
         options=options,
+        given=page,
         keep=wish.pieces,
     )
     totals = reward.score(played.music)
@@ -122,13 +132,24 @@ def _start(task: Task, wish: Wish, beginning: Beginning | None) -> tuple[dict[st
             raise ValueError(
                 f"--key {wish.key}: {wish.given!r} is in {beginning.key}: it can be transposed, not put into another mode"
             )
-        return {"prefix": beginning.prefix, "key": beginning.learned}, beginning.key
+        start = {} if task.given else {"prefix": beginning.prefix, "key": beginning.learned}
+        return start, beginning.key
     if wish.key is None:
         return {}, None
     if task.source:
         raise ValueError(f"--key {wish.key}: this agent's pieces have the keys of the corpus that they start from")
     learned = learned_key(task.keys, wish.key, "--key")
     return {"key": learned}, learned
+
+
+def _check_length(task: Task, page: Excerpts, settings: Settings) -> None:
+    """Raises ValueError for a part of another length than an agent takes that sees whole pieces as pictures."""
+    steps, usual = page.pitch.shape[2], task.material().pitch.shape[2]
+    if settings.observation == "pianoroll" and steps != usual:
+        raise ValueError(
+            f"the given part has {steps} steps, but this agent sees rolls of {usual}: give it as many, or train one with "
+            "--observation tokens"
+        )
 
 
 def _divide_logits(layer: torch.nn.Module, temperature: float) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from musicgym.agents.comparison import Sample
+from musicgym.agents.unseen import as_written, unseen
 from musicgym.choice import ChordChoice, NoteChoice
 from musicgym.grids import misfits, thinned
 from musicgym.pieces import Excerpts
@@ -45,13 +46,25 @@ def real_tunes(task: Task, reward: Reward, split: str = "test") -> RealTunes:
     Windows of one melody family make one group. The collections say nothing of loudness (all their notes are equally loud): where
     the task chooses velocities, terms that hear them are nan, and the note names them.
 
+    Where a task draws from a corpus, they are that corpus's own music, as its choices would be paid; see `unseen.as_written`.
+
     Args:
-        task: one voice on an empty page; for others there is no sample, and the note says so.
+        task: one voice on an empty page, or a task with a source; for others there is no sample, and the note says so.
         reward: the judge.
         split: "test"; where something is tuned "valid".
     """
-    if task.voices != 1 or task.source or task.length is None or isinstance(task.choice, ChordChoice):
-        return RealTunes(None, {}, "no real tunes: they are for tasks of one voice that begin with an empty page")
+    if task.source:
+        pages = unseen(task, split)
+        written = as_written(task, pages, reward)
+        if written is None:
+            return RealTunes(None, {}, "no real music beside it: its composer's choices at these blanks can't be told apart")
+        return RealTunes(
+            written[0], {}, f"real tunes: the composer's own voices, {pages.note.removeprefix('judged ')}", written[1]
+        )
+    if task.voices != 1 or task.length is None or isinstance(task.choice, ChordChoice):
+        return RealTunes(
+            None, {}, "no real tunes: they are for tasks of one voice that begin with an empty page, or with a source"
+        )
     assert task.meter is not None
     tonic, mode = key_name(*parse_key(task.keys[0])).split()
     kind = f"in {task.meter[0]}/{task.meter[1]} from the {split} split, in {mode}, moved to {tonic}"

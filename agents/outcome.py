@@ -18,6 +18,7 @@ from musicgym.agents.runs import TABLE, Run, write_json
 from musicgym.agents.seeds import JUDGING_SEED, SeedWatcher, parts_of, train_parts
 from musicgym.agents.settings import Settings, reward_of, task_of
 from musicgym.agents.training import SECONDS_BETWEEN_CHECKPOINTS, judge, load_agent
+from musicgym.agents.unseen import unseen
 from musicgym.files.atomic import replace_file
 
 JUDGED_PIECES = 2000  # of the agents, all seeds together at least so many of each, and of each kind of random play
@@ -77,21 +78,23 @@ def _judge(run: Run, parts: list[tuple[Settings, Run]], reward: rewards.Reward, 
     settings = parts[0][0]
     task = task_of(settings)
     pieces = -(-JUDGED_PIECES // len(parts))
+    pages = unseen(task)
     agents: list[Judged] = []
     free: list[np.ndarray] = []
     illegal, distinct = 0, list[int]()
     terms: tuple[str, ...] = ()
     for own, place in parts:
         model = load_agent(place.folder, own)
-        judged = judge(model, own, pieces, masked=True, reward=reward, seed=JUDGING_SEED + own.seed)
-        unmasked = judge(model, own, pieces, masked=False, reward=reward, seed=JUDGING_SEED + own.seed)
+        judged = judge(model, own, pieces, masked=True, reward=reward, seed=JUDGING_SEED + own.seed, given=pages.pages)
+        unmasked = judge(model, own, pieces, masked=False, reward=reward, seed=JUDGING_SEED + own.seed, given=pages.pages)
         terms, illegal = judged.terms, illegal + unmasked.illegal
         distinct.append(judged.distinct)
         agents.append(judged)
         free.append(unmasked.totals)
     samples = {AGENT_COLUMN: _sample([judged.totals for judged in agents]), "agent, no mask": _sample(free)}
     random, free_random = (
-        play(task, JUDGED_PIECES, randomly(masked=is_masked), reward=reward, seed=JUDGING_SEED) for is_masked in (True, False)
+        play(task, JUDGED_PIECES, randomly(masked=is_masked), reward=reward, seed=JUDGING_SEED, given=pages.pages)
+        for is_masked in (True, False)
     )
     samples |= {"random, masked": _sample([random.totals]), "random": _sample([free_random.totals])}
     tunes = real_tunes(task, reward)
@@ -107,6 +110,7 @@ def _judge(run: Run, parts: list[tuple[Settings, Run]], reward: rewards.Reward, 
         f"different pieces among an agent's {pieces}: " + ", ".join(map(str, distinct)),
         f"agent, no mask: the same, sampled from all codes; {illegal} choices had to be repaired",
         f"random: {JUDGED_PIECES} pieces each, codes drawn alike from those that the mask allows, or from all",
+        *([pages.note] if pages.note else []),
         tunes.note,
         "intervals: 95 %, percentile bootstrap over "
         + ("seeds" if len(parts) > 1 else "pieces")

@@ -63,6 +63,7 @@ def play(
     window: int | None = None,
     seed: int = 0,
     options: dict[str, Any] | None = None,
+    given: Excerpts | None = None,
     keep: int = KEPT_SCORES,
 ) -> Judged:
     """Let a player write pieces, each to its end.
@@ -75,13 +76,16 @@ def play(
         observation, window: what the player sees.
         seed: piece i has the seed + i; the player's random source has it too.
         options: what all pieces start from, see `ComposeVectorEnv.reset`.
+        given: pages of which each piece draws one to start from, instead of the task's own.
         keep: of how many pieces there will be a score.
 
     Raises:
         NotFiniteError: the reward paid nan or an infinity; the message names its terms.
     """
     rng = np.random.default_rng(seed)
-    env = ComposeVectorEnv(task, pieces, reward=reward, observation=observation, window=window, autoreset_mode="next-step")
+    env = ComposeVectorEnv(
+        task, pieces, reward=reward, observation=observation, window=window, given=given, autoreset_mode="next-step"
+    )
     observations, infos = env.reset(seed=seed, options=options)
     if isinstance(choose, Attentive):
         choose.attend(env.session)

@@ -22,6 +22,7 @@ from musicgym.agents.sb3 import make_vec_env
 from musicgym.agents.settings import Settings, reward_of, task_of
 
 if TYPE_CHECKING:
+    from musicgym.pieces import Excerpts
     from musicgym.rewards import Reward
 
 SCALING_PIECES, SCALING_SEED = 1000, 90_000  # random play that rewards are scaled by
@@ -243,15 +244,26 @@ def player(model: MaskablePPO, settings: Settings, *, masked: bool = True, greed
     return choose
 
 
-def judge(model: MaskablePPO, settings: Settings, pieces: int, *, masked: bool, reward: Reward, seed: int) -> Judged:
-    """Pieces of an agent, sampled with or without the mask and judged by a reward; see `players.play`."""
+def judge(
+    model: MaskablePPO,
+    settings: Settings,
+    pieces: int,
+    *,
+    masked: bool,
+    reward: Reward,
+    seed: int,
+    given: Excerpts | None = None,
+    greedy: bool = False,
+) -> Judged:
+    """Pieces of an agent, sampled with or without the mask and judged by a reward; see `players.play` and `player`."""
     torch.manual_seed(seed)
     return play(
         task_of(settings),
         pieces,
-        player(model, settings, masked=masked),
+        player(model, settings, masked=masked, greedy=greedy),
         reward=reward,
         observation=settings.observation,
         window=settings.window,
         seed=seed,
+        given=given,
     )

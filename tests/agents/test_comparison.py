@@ -12,9 +12,11 @@ import musicgym
 from musicgym import Score, Task, rewards
 from musicgym.agents.comparison import COMPARABLE, Sample, bootstrap, compare
 from musicgym.agents.held_out import real_tunes
+from musicgym.agents.options import make_task
 from musicgym.agents.players import KEPT_SCORES, play, randomly
 from musicgym.agents.settings import task_id
 from musicgym.agents.table import markdown, show, to_json
+from musicgym.agents.unseen import unseen
 from musicgym.rewards import rule
 
 
@@ -181,6 +183,33 @@ def test_real_tunes_are_not_judged_by_loudness_where_it_is_chosen():
     assert "not judged by loud_downbeat" in tunes.note
     even = real_tunes(Task(musicgym.NoteChoice()), reward)  # one velocity: the agent is no louder than the tunes
     assert not np.isnan(even.sample.totals).any()
+
+
+def test_real_music_of_a_task_with_a_source_is_paid_as_its_choices_would_be():
+    reward = rewards.parse("theory.leap_size + theory.one_way")
+    task = make_task("musicgym/Chorale-v0", {"steps_per_quarter": 2})
+    tunes = real_tunes(task, reward)
+    assert "'bach/test', which no agent learned from" in tunes.note
+    composed = tunes.excerpts.take(np.arange(3))
+    env = musicgym.ComposeVectorEnv(task, 3, reward=reward, given=composed, autoreset_mode="disabled")
+    env.reset(seed=5)
+    paid, pieces = np.zeros((2, 3)), env.session.engine.pieces
+    whole = [int(np.flatnonzero((composed.pitch[:, 0] == row[0]).all(axis=1))[0]) for row in pieces.pitch]  # which each drew
+    done = np.zeros(3, bool)
+    while not done.all():
+        voice, step = pieces.order[np.arange(3), np.minimum(pieces.cursor, pieces.visits - 1)].T
+        pitch, onset = composed.pitch[whole, voice, step], composed.onset[whole, voice, step]
+        codes = np.where(~onset, 1, np.where(pitch < 0, 0, pitch - task.choice.low + 2))
+        *_, done, _, infos = env.step(codes)
+        paid += np.stack([infos["reward_terms"][term] for term in reward.terms])
+    np.testing.assert_allclose(paid.T, tunes.sample.totals[whole], atol=1e-4)
+
+
+def test_agents_are_judged_on_what_they_did_not_learn_from():
+    task = make_task("musicgym/Chorale-v0", {"steps_per_quarter": 1})
+    learned, pages = task.drawn(), unseen(task)
+    assert not set(learned.families) & set(pages.families)
+    assert unseen(Task()).pages is None
 
 
 def test_tasks_of_several_voices_have_no_real_tunes_and_say_so():
