@@ -110,6 +110,12 @@ def midbar_neighbour(piece, voice, step):
     return faults
 
 
+@kernel
+def in_quarter(piece: Piece, step: int) -> float:
+    """Steps since the quarter began in which this step lies."""
+    return piece.position[step] - int(piece.position[step] / piece.quarter) * piece.quarter
+
+
 @rule(sees="own")
 def paired_eighths(piece, voice, step):
     """-1 for a note shorter than a quarter that is no eighth of a pair on a weak quarter, or is not left by step.
@@ -118,12 +124,14 @@ def paired_eighths(piece, voice, step):
     but the first may come by skip. Judged where the next note or rest begins.
     """
     note = note_before(piece, voice, step)
-    if note < 0 or not piece.onset[voice, step] or step - note >= piece.quarter:
+    if note < 0 or not piece.onset[voice, step]:
         return 0.0
-    quarter = int(piece.position[note] / piece.quarter)
-    inside = piece.position[note] - quarter * piece.quarter
-    eighth = 2 * (step - note) == piece.quarter and (inside == 0 or 2 * inside == piece.quarter)
-    if not eighth or quarter % 2 == 0 or not is_step(moves(piece, voice, step)):
-        return -1.0
     before = note_before(piece, voice, note)
-    return -1.0 if inside != 0 and (before < 0 or note - before != step - note) else 0.0
+    opened = before >= 0 and 2 * (note - before) == piece.quarter and in_quarter(piece, before) == 0
+    if step - note >= piece.quarter:
+        return -1.0 if opened else 0.0
+    inside = in_quarter(piece, note)
+    weak = int(piece.position[note] / piece.quarter) % 2 == 1
+    if not weak or 2 * (step - note) != piece.quarter or not is_step(moves(piece, voice, step)):
+        return -1.0
+    return 0.0 if inside == 0 or opened else -1.0

@@ -51,6 +51,13 @@ def below(piece: Piece, voice: int, note: int, line: int, step: int) -> bool:
     return piece.pitch[voice, step] >= 0 and 0 < fall <= STEP and 2 * (step - line) <= piece.bar[line]
 
 
+@kernel
+def decorates(piece: Piece, voice: int, suspended: int, line: int, note: int) -> bool:
+    """Whether this note stands between a suspension and its resolution: early enough, consonant and not the resolution itself."""
+    early = 2 * (note - line) < piece.bar[line] and consonant_again(piece, voice, line, note)
+    return early and not below(piece, voice, suspended, line, note)
+
+
 @rule(sees="lower")
 def suspension_resolved(piece, voice, step):
     """-1 for each suspension not resolved by step down to a consonance by the middle of the bar, at once or after one consonance.
@@ -70,7 +77,7 @@ def suspension_resolved(piece, voice, step):
         if ornament:
             suspended = note_before(piece, held, note)
             line = suspended_at(piece, held, note)
-        if line < 0 or (ornament and below(piece, held, suspended, line, note)):
+        if line < 0 or (ornament and not decorates(piece, held, suspended, line, note)):
             continue
         sounds = piece.pitch[held, step] >= 0 and consonant_again(piece, held, line, step)
         early = not ornament and 2 * (step - line) < piece.bar[line]  # one more note may come before the resolution
