@@ -1,0 +1,90 @@
+"""A user's own parts, such as a melody, for an agent that writes the other voices: read from a file, moved into range."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from musicgym.agents.beginnings import Beginning
+from musicgym.corpus.own_files import Opened, misread, places, scores
+from musicgym.given import on_pages
+from musicgym.score import Score, key_name
+from musicgym.task import Task
+
+
+def parts_of(word: str, task: Task, *, key: str | None = None) -> Beginning:
+    """A file's voices as the given ones of a task's pieces, from beginning to end.
+
+    They move by as few semitones as bring them into their ranges, and the pieces move back afterwards. Where one voice is given
+    and the file has several, its highest notes are taken.
+
+    Args:
+        word: a MIDI, MusicXML or ABC file, "book.abc#12" for one tune of a book.
+        task: with voices that are given.
+        key: the file's key; None for what it says, or what its notes fit best.
+
+    Raises:
+        ValueError: a file that can't be read or has several tunes; other voices or another metre than the task's; a part wider
+            than its range.
+    """
+    found, notes = _read(word, task, key)
+    score = found.score
+    assert score is not None
+    if score.title:
+        notes.append(f"the given part is from {score.title!r}")
+    notes += [f"not understood: {field}" for field in misread(score)]
+    if any(change.kind == "quantised" for change in score.changes):
+        notes.append(f"notes were moved to the agent's grid of {task.score_grid} steps a quarter")
+    if lost := sum(change.notes for change in score.changes):
+        notes.append(f"{lost} notes were left out: the highest of a chord was kept, and no grace notes")
+    file_key = key_name(int(score.tonic[0]), int(score.mode[0]))
+    if found.key_from == "the notes":
+        notes.append(f"the file names no key: its notes fit {file_key} best (--given-key says better)")
+    semitones = _shift(found.name, score, task)
+    if semitones:
+        notes.append(f"transposed by {semitones:+} semitones into the agent's range, and back afterwards")
+    moved = score.transpose(semitones)
+    try:
+        on_pages([moved], task)
+    except ValueError as error:
+        raise ValueError(f"{found.name!r}: {error}") from error
+    learned = key_name(int(moved.tonic[0]), int(moved.mode[0]))
+    return Beginning(moved, learned, file_key, semitones, 0, score.tempo, tuple(notes))
+
+
+def _read(word: str, task: Task, key: str | None) -> tuple[Opened, list[str]]:
+    """The file's one piece, with as many voices as are given."""
+    place, wanted = places([word]), len(task.given)
+    found = [piece for one in place for piece in scores(one, steps_per_quarter=task.score_grid, key=key)]
+    if len(found) != 1:
+        named = f"such as {found[0].name!r}" if found else "a file"
+        raise ValueError(f"{word!r} holds {len(found)} pieces: choose one, {named}")
+    (piece,) = found
+    if piece.score is None:
+        raise ValueError(piece.reason if piece.name in piece.reason else f"{piece.name!r}: {piece.reason}")
+    if piece.score.voices == wanted:
+        return piece, []
+    if wanted == 1:
+        (skyline,) = scores(place[0], steps_per_quarter=task.score_grid, voices="skyline", key=key)
+        if skyline.score is not None and skyline.score.voices == 1:
+            return skyline, [f"the highest notes of {piece.score.voices} voices were taken"]
+        first = {name: getattr(piece.score, name)[:1] for name in ("pitch", "onset", "velocity", "programs", "names")}
+        one = dataclasses.replace(piece.score, **first, spelling=None)  # ABC: its voices are written apart
+        return piece._replace(score=one), [f"the first of {piece.score.voices} voices was taken"]
+    raise ValueError(f"{piece.name!r} has {piece.score.voices} voices: this agent writes to {wanted} given ones")
+
+
+def _shift(name: str, score: Score, task: Task) -> int:
+    """The fewest semitones that bring every part into its range."""
+    ranges = task.choice.voice_ranges(task.voices)[list(task.given)].tolist()
+    lines = [score.pitch[voice][score.pitch[voice] >= 0].astype(int) for voice in range(score.voices)]
+    bounds = [(low - line.min(), high - line.max()) for line, (low, high) in zip(lines, ranges, strict=True) if line.size]
+    least, most = max((a for a, _ in bounds), default=0), min((b for _, b in bounds), default=0)
+    if least > most:
+        pitches = np.concatenate(lines)
+        raise ValueError(
+            f"{name!r} has pitches from {pitches.min()} to {pitches.max()}: wherever they are moved, they don't lie in "
+            f"{' and '.join(f'{low}..{high}' for low, high in ranges)}, the range of the given part (MIDI numbers)"
+        )
+    return int(min(max(0, least), most))

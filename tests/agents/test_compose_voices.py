@@ -1,0 +1,77 @@
+"""`musicgym compose --given melody.mid` by an agent that writes voices to a given one: melodies of any length."""
+
+import json
+
+import pytest
+
+from musicgym import Score
+from musicgym.agents.runs import Run
+from musicgym.agents.settings import Settings, reward_of
+from musicgym.agents.training import train
+from musicgym.commands import main
+
+MELODY = [(0, 4, 69, 80), (4, 4, 71, 80), (8, 8, 73, 80), (16, 4, 76, 80), (20, 4, 74, 80), (24, 8, 73, 80), (32, 16, 69, 80)]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    out = tmp_path_factory.mktemp("voices") / "runs"
+    reward = "parallel_fifths + parallel_octaves"
+    for name, task in (("choir", "musicgym/Chorale-v0"), ("online", "musicgym/Accompaniment-v0")):
+        settings = Settings(task=task, reward=reward, steps=128, n_envs=4, observation="tokens", options={"bars": 1})
+        (out / name).mkdir(parents=True)
+        Run(out / name).begin(settings, reward, reward_of(settings).fingerprint, [0])
+        train(settings, folder=Run(out / name).folder)
+    return out
+
+
+def composed(capsys, runs, *words):
+    assert main(["compose", *map(str, words), "--runs", str(runs), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    return found, [Score.from_midi(piece["mid"]) for piece in found["pieces"]]
+
+
+def refused(capsys, runs, *words):
+    assert main(["compose", *map(str, words), "--runs", str(runs)]) != 0
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["choir", "online"])
+@pytest.mark.parametrize("ending", ["mid", "musicxml"])
+def test_a_melody_longer_than_the_agents_own_pieces_is_harmonised(runs, tmp_path, capsys, name, ending):
+    melody = Score.from_notes([MELODY], key="A major", tempo=88)
+    file = tmp_path / f"melody.{ending}"
+    getattr(melody, f"to_{'midi' if ending == 'mid' else ending}")(file)
+    _, scores = composed(capsys, runs, name, "-n", 2, "--given", file, "--out", tmp_path / "out")
+    for score in scores:
+        assert (score.voices, score.key, score.tempo) == (4, "A major", 88.0)
+        assert [note[:3] for note in score.notes(0)] == [note[:3] for note in MELODY]
+        assert any(score.notes(voice) for voice in (1, 2, 3))
+
+
+def test_a_melody_that_lies_too_low_is_moved_for_the_agent_and_back(runs, tmp_path, capsys):
+    low = Score.from_notes([MELODY], key="A major").transpose(-14)
+    low.to_midi(tmp_path / "low.mid")
+    found, scores = composed(capsys, runs, "choir", "-n", 1, "--given", tmp_path / "low.mid", "--out", tmp_path / "out")
+    assert [note.pitch for note in scores[0].notes(0)] == [note[2] - 14 for note in MELODY]
+    assert "transposed by +2 semitones into the agent's range, and back afterwards" in json.dumps(found)
+
+
+@pytest.mark.parametrize(
+    ("page", "words", "message"),
+    [
+        ({"meter": (3, 4)}, (), "in 3/4 at step 0: expected 4/4, the task's metre"),
+        ({}, ("--keep", "1"), "--keep 1: this agent writes voices to the whole of"),
+        ({}, ("--bars", "2"), "--bars 2: the length of this agent's pieces is that of the corpus"),
+    ],
+)
+def test_what_does_not_fit_is_named(runs, tmp_path, capsys, page, words, message):
+    Score.from_notes([MELODY], **page).to_midi(tmp_path / "melody.mid")
+    assert message in refused(capsys, runs, "choir", "--given", tmp_path / "melody.mid", *words)
+
+
+def test_a_melody_wider_than_the_range_is_refused(runs, tmp_path, capsys):
+    Score.from_notes([[(0, 8, 40, 80), (8, 8, 90, 80)]]).to_midi(tmp_path / "wide.mid")
+    assert "has pitches from 40 to 90: wherever they are moved" in refused(
+        capsys, runs, "choir", "--given", tmp_path / "wide.mid"
+    )
