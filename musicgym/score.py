@@ -148,7 +148,7 @@ class Score:
         mode: int8 (steps,); index into `MODES`.
         phrase_end: bool (steps,); a phrase ends with the event that begins or sounds here (a fermata).
         spelling: int8 (voices, steps) or None; place on the line of fifths (C = 0), only where a note sounds.
-        chord: int16 (steps,) or None; codes of `musicgym.chords`, `NO_CHORD` where there is none.
+        chord: int16 (steps,) or None; codes of `musicgym.chords`, `NO_CHORD` where there is none; None if there is none at all.
         steps_per_quarter: the grid.
         meters, tempos, keys: changes by step; the first of each is at step 0.
         programs: General MIDI program per voice (0..127).
@@ -233,6 +233,8 @@ class Score:
             from musicgym.chords import check_chords
 
             check_chords(self.chord, "Score.chord")
+            if not (self.chord != NO_CHORD).any():
+                object.__setattr__(self, "chord", None)
         if self.velocity.max(initial=0) > 127:
             raise ValueError(f"Score.velocity holds {self.velocity.max()}: expected 0..127")
         if self.steps_per_quarter < 1:

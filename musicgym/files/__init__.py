@@ -14,7 +14,7 @@
 | local tonic and mode | marker | yes | from the key | - |
 | phrase ends | marker | standard (fermatas) | yes (fermatas) | - |
 | spelling | lost | standard | yes | - |
-| chord | lost | see `music21_streams.write` | none | - |
+| chord | lost | standard (chord symbols) | none | - |
 | program, name of a voice | standard; 15 channels are shared by more voices | standard | names | program heard |
 | title | standard (name of the first track) | standard | yes | - |
 | source | marker | yes | see `abc.read` | - |

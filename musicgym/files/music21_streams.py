@@ -12,7 +12,7 @@ from typing import Any
 import music21
 import numpy as np
 
-from musicgym.files import unprinted
+from musicgym.files import chord_symbols, unprinted
 from musicgym.files.bars import signature_of
 from musicgym.files.grid import MAX_STEPS, TimedNote, check_size, lay_out, nearest_step, pitch_name, positions, quantise
 from musicgym.files.music21_writing import KEPT_FIELD, write
@@ -31,9 +31,10 @@ def read(stream: Any, *, voices: str = "tracks", steps_per_quarter: int = 4, str
 
     Kept: pitches with their spelling, tied notes as one, bars as they are (pickups and short bars too), metres,
     key signatures (the key in force is also the local `tonic` and `mode`), tempos, instruments as programs, part
-    names, title, the fermatas of the first part that has any as `phrase_end`, velocities (where a note has none:
+    names, title, the fermatas of the first part that has any as `phrase_end`, chord symbols of the first that has any as
+    `chord` (those of `musicgym.chords.QUALITIES`), velocities (where a note has none:
     of the part's last dynamic mark, else 80), and with voices="tracks" what `write` noted beside the notes.
-    Reported in `changes`: notes moved, cut or dropped to fit grid and voices, grace notes, unpitched notes, chord
+    Reported in `changes`: notes moved, cut or dropped to fit grid and voices, grace notes, unpitched notes, other chord
     symbols, repeats (they are not played out), signatures without a mode (taken as major), ornaments,
     articulations and lyrics, second instruments of a part. Rests that follow each other become one.
 
@@ -83,6 +84,7 @@ def read(stream: Any, *, voices: str = "tracks", steps_per_quarter: int = 4, str
         tonic=tonic,
         mode=mode,
         phrase_end=phrase_end,
+        chord=chord_symbols.spread(next((p.symbols for p in taken if p.symbols), []), end),
         steps_per_quarter=steps_per_quarter,
         meters=tuple(c for c in barred.meters if c.step < end),
         tempos=tuple(t for t in tempos if t.step < end) if tempos and tempos[0].step == 0 else (TempoChange(0, 120.0), *tempos),
@@ -155,6 +157,7 @@ class _PartReader:
         self.flat = part.flatten()
         self.changes: list[Change] = []
         self.fermatas: list[tuple[int, int]] = []  # first step and step after the last of a note or rest
+        self.symbols: list[tuple[int, int]] = []  # step and code of the chord symbols
         self.misfit = ""  # the first grace or unpitched note or the like, for `strict`
         self.measures = list(part.getElementsByClass(music21.stream.Measure))
         self.end = self._step(self.flat.highestTime)
@@ -209,7 +212,11 @@ class _PartReader:
         if element.isRest:
             return
         if isinstance(element, music21.harmony.Harmony):
-            self.changes.append(Change("ignored", self.index, self._step(element.offset), f"chord symbol {element.figure}"))
+            code = chord_symbols.code_of(element)
+            if code is None:
+                self.changes.append(Change("ignored", self.index, self._step(element.offset), f"chord symbol {element.figure}"))
+            else:
+                self.symbols.append((self._step(element.offset), code))
             return
         for note in element.notes if isinstance(element, music21.chord.ChordBase) else (element,):
             if not isinstance(note, music21.note.Note):

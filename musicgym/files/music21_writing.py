@@ -9,7 +9,7 @@ from fractions import Fraction
 import music21
 import numpy as np
 
-from musicgym.files import unprinted
+from musicgym.files import chord_symbols, unprinted
 from musicgym.files.notation import Bar, Value, bars, letter_alter_octave, positions_as_read, signature, spelled, values
 from musicgym.score import MODES, MeterChange, Note, Score
 
@@ -21,9 +21,9 @@ def write(score: Score) -> music21.stream.Score:
     """The score as a music21 stream, a part a voice, complete with accidentals, beams and tuplet brackets.
 
     Notes are cut and tied at bar lines and into values that can be printed, spelled as the score says or by the
-    local key. A phrase's end is a fermata on the notes that fill it, or that begin or sound there.
-    Blanks are rests. A metre that changes within a bar changes at the next bar line. A velocity is its note's
-    `volume`. What this cannot say (blanks, rests that follow rests, local keys, chords, bars counted otherwise)
+    local key. Chords are symbols above the first part, where they change. A phrase's end is a fermata on the notes that fill
+    it, or that begin or sound there. Blanks are rests. A metre that changes within a bar changes at the next bar line. A
+    velocity is its note's `volume`. What this cannot say (blanks, rests that follow rests, local keys, bars counted otherwise)
     stands as one line in the metadata, from which `read` takes it back as long as it fits the notes.
 
     Raises:
@@ -38,7 +38,10 @@ def write(score: Score) -> music21.stream.Score:
     on_paper = np.zeros(score.pitch.shape, np.bool_)  # where notes and rests with a fermata stand
     made = music21.stream.Score()
     for voice in range(score.voices):
-        made.insert(0, _Part(score, voice, layout, marked[voice], on_paper[voice]).stream)
+        part = _Part(score, voice, layout, marked[voice], on_paper[voice])
+        if voice == 0:
+            part.add_symbols(layout)
+        made.insert(0, part.stream)
     made.metadata = music21.metadata.Metadata()
     if score.title:
         made.metadata.title = score.title
@@ -178,6 +181,13 @@ class _Part:
         self.stream.makeBeams(inPlace=True)
         for measure in measures:
             music21.stream.makeNotation.makeTupletBrackets(measure, inPlace=True)
+
+    def add_symbols(self, layout: list[Bar]) -> None:
+        """Chord symbols, last of all: to music21 they are chords, whose notes would change the accidentals of others."""
+        measures = list(self.stream.getElementsByClass(music21.stream.Measure))
+        for step, symbol in chord_symbols.symbols(self.score):
+            index = sum(bar.start <= step for bar in layout) - 1
+            measures[index].insert(self._quarters(step - layout[index].start), symbol)
 
 
 def _notes_and_silences(score: Score, voice: int) -> list[Note]:

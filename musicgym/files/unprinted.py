@@ -32,8 +32,6 @@ def collect(score: Score, printed: Score) -> str:
     for name in ("tonic", "mode", "phrase_end"):
         if not np.array_equal(getattr(score, name), getattr(printed, name)):
             kept[name] = _runs(getattr(score, name))
-    if score.chord is not None:
-        kept["chord"] = _runs(score.chord)
     for name in ("meters", "tempos"):
         if getattr(score, name) != getattr(printed, name):
             kept[name] = [list(change) for change in getattr(score, name)]
@@ -57,7 +55,7 @@ def restore(score: Score, text: str) -> tuple[Score, list[str]]:
         fits = {name: value for name, (check, value) in kept.items() if check == _check_sum(score, name)}
         if "position" in fits:
             changed["position"] = _unroll(fits["position"], score.steps) + np.arange(score.steps)
-        for name in ("tonic", "mode", "chord"):
+        for name in ("tonic", "mode"):
             if name in fits:
                 changed[name] = _unroll(fits[name], score.steps)
         if "phrase_end" in fits:
@@ -80,7 +78,7 @@ def _check_sum(score: Score, name: str) -> int:
     elif name == "tempos":
         printed = [(change.step, round(change.quarters, TEMPO_DECIMALS)) for change in score.tempos]
     else:
-        printed = getattr(score, "pitch" if name in ("silence", "chord") else name).tolist()
+        printed = getattr(score, "pitch" if name == "silence" else name).tolist()
     return zlib.crc32(f"{score.steps_per_quarter} {score.steps} {printed}".encode())
 
 
@@ -106,7 +104,6 @@ def as_printed(score: Score, position: np.ndarray, phrase_end: np.ndarray, meter
         phrase_end=phrase_end,
         meters=meters,
         tempos=tuple(TempoChange(change.step, round(change.quarters, TEMPO_DECIMALS)) for change in score.tempos),
-        chord=None,
         source="",
     )
 
