@@ -10,6 +10,7 @@ import numpy as np
 from musicgym.chords import VOICES, VOICINGS
 from musicgym.grids import taken_in
 from musicgym.pieces import Excerpts
+from musicgym.rhythm import against
 from musicgym.score import BLANK, DEFAULT_VELOCITY, Score
 from musicgym.task import Task
 
@@ -25,6 +26,7 @@ def on_pages(scores: Sequence[Score], task: Task) -> Excerpts:
     for score in wholes:
         _check_metre(score, task)
         _check_ranges(score, task)
+    _check_rhythm(pages, task)
     return pages
 
 
@@ -76,7 +78,9 @@ def _spread(score: Score, task: Task) -> Score:
 
 def _check_metre(score: Score, task: Task) -> None:
     for change in score.meters:
-        if task.meter is not None and (change.numerator, change.denominator) != task.meter:
+        if task.meter is None or (task.rhythm and change.numerator * task.meter[1] == task.meter[0] * change.denominator):
+            continue  # where the rhythm is set by steps of the bar, 2/2 is as good as 4/4
+        if (change.numerator, change.denominator) != task.meter:
             has, needs = f"{change.numerator}/{change.denominator}", "{}/{}".format(*task.meter)
             raise ValueError(
                 f"given score is in {has} at step {change.step}: expected {needs}, the task's metre; "
@@ -96,3 +100,18 @@ def _check_ranges(score: Score, task: Task) -> None:
             f"given score: voice {voice} has the pitch {score.pitch[voice, step]} at step {step}: expected "
             f"{low[voice, 0]}..{high[voice, 0]}, the voice's range (MIDI numbers): transpose it, or give the task another"
         )
+
+
+def _check_rhythm(pages: Excerpts, task: Task) -> None:
+    """Raises ValueError for a given voice, such as a cantus firmus, in another rhythm than the task says for it."""
+    bits = task.rhythm_bits()
+    if not bits.shape[2]:
+        return
+    for row, voice, step in np.argwhere(against(pages, bits)):
+        if voice in task.given:
+            bar = int((pages.position[row, : step + 1] == 0).sum())
+            pattern = task.rhythm if isinstance(task.rhythm[0], str) else task.rhythm[voice]
+            raise ValueError(
+                f"given score: voice {voice} in bar {bar} has not the rhythm of the task: expected {pattern!r} (first bar, bars "
+                "between, last bar; n a note, h a hold, r a rest): for a cantus firmus one note a bar"
+            )

@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from musicgym.pieces import Excerpts
+from musicgym.score import BLANK, REST
+
 NOTES, HOLDS, RESTS = 1, 2, 4  # bits: what may stand on a step
 ANY = NOTES | HOLDS | RESTS
 FIRST_BAR, BETWEEN, LAST_BAR = 0, 1, 2
@@ -55,3 +58,20 @@ def patterns(rhythm: Sequence[Any], voices: int, bar: int) -> np.ndarray:
                     raise ValueError(f"Task(rhythm={part!r}): {letters!r} in {text!r}: expected letters of n, h and r")
                 made[voice, place, step] = sum(_BITS[letter] for letter in set(letters))
     return made
+
+
+def against(music: Excerpts, bits: np.ndarray) -> np.ndarray:
+    """What stands against a rhythm: bool (M, voices, steps). Blanks and bars of another length do not.
+
+    Args:
+        music: M pieces.
+        bits: as `patterns` gives them.
+    """
+    bar = bits.shape[2]
+    steps = np.arange(music.pitch.shape[2])
+    first = steps - music.position  # (M, steps)
+    place = np.where(first + bar >= music.length[:, None], LAST_BAR, np.where(first <= 0, FIRST_BAR, BETWEEN))
+    allowed = bits[:, place, np.minimum(music.position, bar - 1)].swapaxes(0, 1)  # (M, voices, steps)
+    kind = np.where(music.onset, np.where(music.pitch == REST, RESTS, NOTES), HOLDS)
+    concerned = (steps < music.length[:, None]) & (music.bar == bar) & (music.position < bar)
+    return (allowed & kind == 0) & concerned[:, None] & (music.pitch != BLANK)

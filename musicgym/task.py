@@ -270,9 +270,7 @@ class Task:
 
         ranges, meter = self.choice.voice_ranges(self.voices), self.meter or (4, 4)
         if is_cantus(self.source):
-            if self.length is not None:
-                raise ValueError(f"Task(length={self.length}): expected None, as cantus firmi are taken whole")
-            found = pages(self.source, self.voices, self.given, self.steps_per_quarter, meter, ranges)
+            found = pages(self.source, self.voices, self.given, self.length, self.steps_per_quarter, meter, ranges)
             return Drawn(found, np.arange(len(found.length), dtype=np.int32))
         bar = int(bar_steps(self.meter or (4, 4), self.steps_per_quarter))
         return drawn(

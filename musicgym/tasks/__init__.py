@@ -5,6 +5,7 @@ from __future__ import annotations
 from musicgym.registration import register
 from musicgym.tasks.chorale import accompaniment, chorale
 from musicgym.tasks.chord_symbols import chord_symbols
+from musicgym.tasks.counterpoint import counterpoint
 from musicgym.tasks.infill import infill
 from musicgym.tasks.melody import expressive_melody, melody
 
@@ -14,3 +15,4 @@ register("musicgym/Chorale-v0", chorale, reward="part_writing")
 register("musicgym/Accompaniment-v0", accompaniment, reward="part_writing")
 register("musicgym/Infill-v0", infill, reward="part_writing")
 register("musicgym/ChordSymbols-v0", chord_symbols, reward="chord_symbols")
+register("musicgym/Counterpoint-v0", counterpoint, reward="counterpoint")
