@@ -41,10 +41,8 @@ def on_grid(score: Score, steps_per_quarter: int) -> Score:
         [(round(start * ratio), round(length * ratio), pitch, loud) for start, length, pitch, loud in score.notes(voice)]
         for voice in range(score.voices)
     ]
-    tonic, mode = int(score.tonic[0]), int(score.mode[0])
-    made = Score.from_notes(voices, steps=round(score.steps * ratio), steps_per_quarter=steps_per_quarter, meter=(2, 2))
-    made.tonic[:], made.mode[:] = tonic, mode
-    return made
+    key = score.title.split(", ")[2]  # "Fux, figure 5: species 1, D dorian, cantus firmus below"
+    return Score.from_notes(voices, steps=round(score.steps * ratio), steps_per_quarter=steps_per_quarter, meter=(2, 2), key=key)
 
 
 @pytest.mark.parametrize("steps_per_quarter", [2, 4, 12])
