@@ -24,9 +24,9 @@ def test_the_rules_keep_what_every_reward_must(voices, order):
     check_reward(ALL, task)
 
 
-@pytest.mark.slow  # a grid of its own
-def test_and_do_so_on_the_grid_of_the_first_species():
-    check_reward(ALL, Task(StepChoice(55, 67), voices=2, length=7, steps_per_quarter=0.25))
+@pytest.mark.slow  # as above
+def test_and_do_so_where_a_bar_is_one_step():
+    check_reward(ALL, Task(StepChoice(55, 67), voices=2, length=7, steps_per_quarter=1, meter=(1, 4)))
 
 
 @settings(max_examples=10)
