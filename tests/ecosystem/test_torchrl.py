@@ -10,8 +10,12 @@ from musicgym.observation import OBSERVATIONS
 
 every_id = pytest.mark.parametrize("id", [name for name in musicgym.task_ids() if name.startswith("musicgym/")])
 LENGTH = 32
-# So that a piece is as many choices long in tasks of whole notes as in those of single steps.
-SINGLE_STEPS = {"musicgym/ExpressiveMelody-v0": {"durations": (1,)}}
+# So that a piece is as many choices long in tasks of whole notes as in those of single steps, and over a cantus firmus.
+SINGLE_STEPS = {
+    "musicgym/ExpressiveMelody-v0": {"durations": (1,)},
+    "musicgym/ChordSymbols-v0": {"choice": musicgym.SymbolChoice(1)},
+    "musicgym/Counterpoint-v0": {"cantus": (62, 65) * (LENGTH // 2 - 1) + (64, 62)},
+}
 every_observation = pytest.mark.parametrize("observation", OBSERVATIONS)
 
 
