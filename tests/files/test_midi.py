@@ -587,3 +587,28 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="tempo"):
         dataclasses.replace(Score.from_notes([[(0, 4, 60, 80)]]), tempos=(TempoChange(0, 1.0),)).to_midi(path)
     assert path.read_bytes() == b"old"
+
+
+def test_every_reader_finds_a_track_program_and_velocities_for_each_voice(tmp_path: Path) -> None:
+    import mido
+    import pretty_midi
+
+    names, programs = ("Soprano", "Alto", "Tenor", "Bass"), (52, 68, 70, 43)
+    lines = [[(4 * i, 4, 72 - 7 * voice + i, 50 + 20 * voice + i) for i in range(4)] for voice in range(4)]
+    score = dataclasses.replace(Score.from_notes(lines), programs=programs, names=names)
+    score.to_midi(tmp_path / "parts.mid")
+    tracks = mido.MidiFile(tmp_path / "parts.mid").tracks[1:]
+    assert tuple(track.name for track in tracks) == names
+    assert [[m.program for m in track if m.type == "program_change"] for track in tracks] == [[program] for program in programs]
+    channels = [{m.channel for m in track if m.type == "note_on"} for track in tracks]
+    assert len(set.union(*channels)) == 4
+    assert {9}.isdisjoint(set.union(*channels))
+    played = pretty_midi.PrettyMIDI(str(tmp_path / "parts.mid")).instruments
+    assert [(own.name, own.program, own.is_drum) for own in played] == [
+        (n, p, False) for n, p in zip(names, programs, strict=True)
+    ]
+    parts = music21.converter.parse(tmp_path / "parts.mid").parts
+    for voice, (own, part) in enumerate(zip(played, parts, strict=True)):
+        velocities = [50 + 20 * voice + i for i in range(4)]
+        assert [note.velocity for note in own.notes] == velocities
+        assert [note.volume.velocity for note in part.recurse().notes] == velocities
