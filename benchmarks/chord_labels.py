@@ -60,7 +60,7 @@ def read_truth() -> Truth:
             continue
         store = take(collection.store, np.array([known[name]]))
         moments = labels.moments(store)
-        analysis = _read(path, name, int(moments.count[0]))
+        analysis = _read(path, name, int(moments.size[0]))
         heard = moments.heard[0, :, 0]
         agreement = float((heard * analysis.members).sum() / heard.sum())
         if agreement < ALIGNED:
@@ -74,7 +74,8 @@ def read_truth() -> Truth:
 def _read(path: Path, name: str, count: int) -> Analysis:
     from music21 import converter, roman
 
-    made = Analysis(name, *(np.full(count, -1) for _ in range(4)), np.zeros((count, 12), np.bool_))
+    roots, chords, inversions, local = (np.full(count, -1) for _ in range(4))
+    made = Analysis(name, roots, chords, inversions, local, np.zeros((count, 12), np.bool_))
     piece = converter.parse(path)
     for numeral in piece.recurse().getElementsByClass(roman.RomanNumeral):
         begin = float(numeral.getOffsetInHierarchy(piece)) * _PER_QUARTER
@@ -140,9 +141,8 @@ def template(found: Moments) -> np.ndarray:
 
 def alone(found: Moments, piece: int) -> Moments:
     """One of the pieces, without padding."""
-    count = found.count[piece]
-    arrays = (array[piece : piece + 1, :count] for array in found[:-1])
-    return Moments(*arrays, count=found.count[piece : piece + 1])
+    count = found.size[piece]
+    return Moments(*[*(array[piece : piece + 1, :count] for array in found[:-1]), found.size[piece : piece + 1]])
 
 
 class Row(NamedTuple):

@@ -55,11 +55,11 @@ def main() -> None:
     print(f"{len(family)} excerpts of {len(np.unique(family))} families; means a piece, and AUC with its interval\n")
     print("| rule | Bach | " + " | ".join(others) + " |")
     print("| --- | ---: |" + " ---: |" * len(others))
-    total = {"total": sum(real.values()), **real}
+    total = {"total": np.sum(list(real.values()), axis=0), **real}
     for term, values in total.items():
         cells = []
         for scores in others.values():
-            other = sum(scores.values()) if term == "total" else scores[term]
+            other = np.sum(list(scores.values()), axis=0) if term == "total" else scores[term]
             share, low, high = auc(values, other, family)
             cells.append(f"{other.mean():.2f}: {share:.2f} [{low:.2f}, {high:.2f}]")
         print(f"| `{term}` | {values.mean():.2f} | " + " | ".join(cells) + " |")

@@ -61,7 +61,7 @@ def _members() -> np.ndarray:
 
 def _sets() -> np.ndarray:
     bits = np.where(MEMBERS >= 0, 1 << np.maximum(MEMBERS, 0).astype(np.int16), 0)
-    return np.bitwise_or.reduce(bits, axis=1).astype(np.int16)
+    return np.asarray(np.bitwise_or.reduce(bits, axis=1), np.int16)
 
 
 def _inversions() -> np.ndarray:

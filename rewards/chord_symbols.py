@@ -46,7 +46,7 @@ def chord_at(piece: Piece, step: int) -> int:
         if piece.pitch[voice, step] < 0:
             return -1
         bits |= 1 << piece.pitch[voice, step] % 12
-    chord = np.int64(CHORD_OF_SET[bits])
+    chord = int(CHORD_OF_SET[bits])
     quality = chord % len(QUALITIES)
     if chord >= 0 and (quality == AUGMENTED or quality == DIMINISHED_SEVENTH):
         return piece.pitch[voices - 1, step] % 12 * len(QUALITIES) + quality

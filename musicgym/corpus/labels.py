@@ -44,14 +44,14 @@ SHAPES = {
 
 
 class Moments(NamedTuple):
-    """The half quarters of M pieces, padded to the longest; a piece's own are the first `count`."""
+    """The half quarters of M pieces, padded to the longest; a piece's own are the first `size`."""
 
     heard: np.ndarray  # float32 (M, T, 9, 12): what sounds of each pitch class, see `moments`
     metre: np.ndarray  # int8 (M, T): 0 on the bar line, 1 in the middle of a bar, 2 on another quarter, 3 between
     tonic: np.ndarray  # int8 (M, T): of the local key
     minor: np.ndarray  # int8 (M, T): 1 where the local key is minor
     bass: np.ndarray  # int8 (M, T): pitch class of the lowest voice at the moment's beginning, REST for silence
-    count: np.ndarray  # int64 (M,)
+    size: np.ndarray  # int64 (M,)
 
 
 def moments(store: Store) -> Moments:
@@ -98,7 +98,7 @@ def moments(store: Store) -> Moments:
         tonic=by_moment(steps.tonic, 0).astype(np.int8),
         minor=(by_moment(steps.mode, 0) == 1).astype(np.int8),
         bass=bass.astype(np.int8),
-        count=count,
+        size=count,
     )
 
 
@@ -143,7 +143,7 @@ def likeliest(found: Moments, weights: Weights, handicap: np.ndarray | None = No
         step = follows[(minor[:, t, None, None] * CHORDS + old[:, :, None]) * CHORDS + relative[:, t, None, :]]
         step = step + weights["change"][found.metre[:, t]][:, None, None]
         step = np.where(best[:, t - 1, :, None] == best[:, t, None, :], 0.0, step) + total[:, :, None]  # (M, old, new)
-        goes_on = (t < found.count)[:, None]
+        goes_on = (t < found.size)[:, None]
         came_from[:, t] = np.where(goes_on, step.argmax(axis=1), np.arange(_BEST))
         total = np.where(goes_on, step.max(axis=1) + scores[:, t], total)
     path = np.zeros((pieces, longest), np.int64)
@@ -184,12 +184,12 @@ def with_chords(store: Store) -> Store:
     """The store with chord labels, for pieces of several voices that have local keys."""
     found = moments(store)
     codes = np.full(found.metre.shape, NO_CHORD, np.int64)
-    order = np.argsort(found.count, kind="stable")
+    order = np.argsort(found.size, kind="stable")
     for rows in np.array_split(order, -(-len(order) // _TOGETHER)) if len(order) else []:
-        longest = found.count[rows].max()
-        some = Moments(*(array[rows, :longest] for array in found[:-1]), count=found.count[rows])
+        longest = found.size[rows].max()
+        some = Moments(*[*(array[rows, :longest] for array in found[:-1]), found.size[rows]])
         codes[rows, :longest] = with_inversions(some, likeliest(some, shipped()))
-    return labelled(store, codes, found.count)
+    return labelled(store, codes, found.size)
 
 
 def labelled(store: Store, codes: np.ndarray, count: np.ndarray) -> Store:

@@ -45,7 +45,7 @@ def code_of(symbol: Any) -> int | None:
     except (AttributeError, music21.exceptions21.Music21Exception):  # a symbol without a root
         return None
     for quality in range(len(QUALITIES)):
-        chord = root * len(QUALITIES) + quality
+        chord = int(root) * len(QUALITIES) + quality
         if CHORD_SETS[chord] == bits:
             return chord * INVERSIONS + int(INVERSION_OF[chord, bass])
     return None
