@@ -26,6 +26,7 @@ from musicgym.benchmarks.timing import Candidate, Timing, side_by_side
 REWARDS = {"rl_tuner": "rl_tuner", "rl_tuner fixed": "rl_tuner(form='fixed')", "one rule": "rl_tuner.key", "theory": "theory"}
 OBSERVATIONS = ("tokens", "onehot")
 ACTIONS = ("uniform", "corpus")
+CHORALES: dict[str, tuple[int, ...]] = {"all voices": (), "soprano given": (0,)}
 WORTH_THREADS = 8192  # below this musicgym keeps to one thread
 
 
@@ -178,6 +179,15 @@ def slots(effort: Effort, note: Note) -> dict[str, Any]:
     return found
 
 
+def chorales(effort: Effort, note: Note) -> dict[str, Any]:
+    """Slots a second of four-bar chorales under `part_writing`: tokens, 8,192 pieces at most, one thread."""
+    pieces = min(WORTH_THREADS, effort.pieces[-1])
+    candidates = {name: Candidate(players.chorales(pieces, given), pieces) for name, given in CHORALES.items()}
+    timings = side_by_side(candidates, rounds=effort.rounds, seconds=effort.seconds)
+    rates = {name: {"slots_per_second": 1 / found.median, "best": 1 / found.best} for name, found in timings.items()}
+    return {"pieces": pieces, **rates}
+
+
 def files(effort: Effort, note: Note) -> dict[str, Any]:
     """MIDI files written in a second, to a folder and to memory; and what the folder takes where the bytes are there already.
 
@@ -239,6 +249,7 @@ PARTS: dict[str, Callable[[Effort, Note], Any]] = {
     "single": single,
     "batches": batches,
     "slots": slots,
+    "chorales": chorales,
     "startup": starting,
     "files": files,
     "corpora": corpora,

@@ -63,6 +63,13 @@ def composing(
     return Player(env.step, actions, at=length % len(actions))
 
 
+def chorales(pieces: int, given: tuple[int, ...]) -> Player:
+    """A batch of chorales in which these voices stand already: a slot a step, random actions, in the repaired form if need be."""
+    env = gym.make_vec("musicgym/Chorale-v0", num_envs=pieces, reward="part_writing", observation="tokens", given=given)
+    env.reset(seed=1)
+    return Player(env.step, uniform_actions(pieces, int(env.get_wrapper_attr("single_action_space").n)))
+
+
 def uniform_actions(pieces: int, codes: int = HIGH - LOW + 1 + FIRST_PITCH) -> np.ndarray:
     """int64 (STEPS, pieces)."""
     return np.random.default_rng(1).integers(0, codes, (STEPS, pieces))

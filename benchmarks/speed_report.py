@@ -57,6 +57,8 @@ def _measured(found: dict[str, Any]) -> Iterator[tuple[str, float, bool, float]]
             yield "two cores as against one, 65536 pieces", 1.8, True, row["times_one_thread"]
     if found.get("slots"):
         yield "a slot among 256 as against 32, tokens", 1.5, False, found["slots"]["tokens"]["ratio"]
+    if found.get("chorales") and found["chorales"]["pieces"] == 8192:
+        yield "million slots/s, chorales, part_writing", 2.0, True, found["chorales"]["all voices"]["slots_per_second"] / 1e6
     if found.get("single"):
         yield "microseconds a step of one piece", 8.0, False, found["single"]["ComposeEnv, tokens"]["microseconds"]
     if found.get("startup"):
@@ -109,6 +111,15 @@ def _slots(found: dict[str, Any]) -> str:
     return _table((f"{found['pieces']} pieces", "ns a slot, 32 slots", "256 slots", "ratio"), rows)
 
 
+def _chorales(found: dict[str, Any]) -> str:
+    rows = [
+        (name, f"{row['slots_per_second'] / 1e6:.3f}", f"{row['best'] / 1e6:.3f}")
+        for name, row in found.items()
+        if name != "pieces"
+    ]
+    return _table((f"{found['pieces']} chorales, part_writing, tokens", "million slots/s", "best"), rows)
+
+
 def _startup(found: dict[str, Any]) -> str:
     rows = [(name.replace("_", " "), f"{row['median']:.2f}", f"{row['best']:.2f}") for name, row in found.items()]
     return _table(("start", "seconds", "best"), rows)
@@ -133,6 +144,7 @@ _TABLES: dict[str, Callable[[Any], str]] = {
     "single": _single,
     "batches": _batches,
     "slots": _slots,
+    "chorales": _chorales,
     "startup": _startup,
     "files": _files,
     "corpora": _corpora,

@@ -21,7 +21,7 @@ from musicgym.tasks.melody import expressive_melody
 
 FEWEST_WINDOWS = 20  # of a metre, or its 10th percentile is that of one or two tunes
 LOWEST = 10  # percentile of real tunes that non-music should stay below
-UNITS = {"note": "note", "bar": "bar", "end": "piece", "any": "event"}  # what a rule judges, by its `at`
+UNITS = {"note": "note", "chord": "event", "bar": "bar", "end": "piece", "any": "event"}  # what a rule judges, by its `at`
 # Rules that judge less than their `at` says: a note or rest is over at any step, a piece has one first note.
 UNITS_OF = {
     "opening": "piece", "syncopation": "note", "odd_length": "note", "long_note": "note",

@@ -62,6 +62,7 @@ def _importable(rule: Rule) -> bool:
 _WHERE = {  # when rules that judge only such sites are called
     "any": "",
     "note": "piece.onset[voice, step] and piece.pitch[voice, step] >= 0",
+    "chord": "0 < voice == piece.pitch.shape[0] - 1",
     "bar": "piece.position[step] == piece.bar[step] - 1",
     "end": "step == piece.length - 1",
 }
@@ -86,8 +87,9 @@ def _judge(rules: tuple[Rule, ...], name: str, head: str, form: str) -> str:
         lines = _calls(rules, at, form)
         if not lines:
             continue
-        # What happens once a bar or once a piece stands apart: inside, it would make the rest of the code slower.
-        how = "small_kernel" if at in ("bar", "end") else "kernel"
+        # What happens once a bar or once a piece stands apart: inside, it would make the rest of the code slower. Rules of
+        # whole chords are long: all inside one function they would take minutes to compile.
+        how = "small_kernel" if at in ("chord", "bar", "end") else "kernel"
         parts.append(f"@{how}\ndef {name}_{at}(piece, voice, step, {head}):\n{''.join(lines)}\n\n")
         call = f"{name}_{at}(piece, voice, step, {head})\n"
         calls.append(f"    if {where}:\n        {call}" if where else f"    {call}")

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from musicgym.rewards.reward import Rules
 
 Sees = Literal["own", "lower", "all"]
-At = Literal["any", "note", "bar", "end"]
+At = Literal["any", "note", "chord", "bar", "end"]
 About = Literal["here", "ended", "before", "bar", "piece"]
 OWN, LOWER, ALL = 0, 1, 2  # which voices a rule looks at, as the kernels know it
 _SEES_NAMES: tuple[Sees, ...] = ("own", "lower", "all")
 _SEES = {name: i for i, name in enumerate(_SEES_NAMES)}
-SITES: tuple[At, ...] = ("any", "note", "bar", "end")
+SITES: tuple[At, ...] = ("any", "note", "chord", "bar", "end")
 ABOUTS: tuple[About, ...] = ("here", "ended", "before", "bar", "piece")
-_ABOUT_AT: dict[At, About] = {"any": "here", "note": "here", "bar": "bar", "end": "piece"}
+_ABOUT_AT: dict[At, About] = {"any": "here", "note": "here", "chord": "here", "bar": "bar", "end": "piece"}
 _REACH = 32767  # a span for "to the end of the piece": pieces are shorter
 _FIRST = ("piece", "voice", "step")
 
@@ -209,8 +209,9 @@ def rule(
         sees: the voices that the rule looks at: "own", "lower" (own and lower numbers) or "all".
             Narrower is faster where pieces are not written forward in time; `musicgym.testing.check_reward` finds
             what was declared too narrow.
-        at: the sites that the rule judges; elsewhere it must be 0. "note": where a note begins; "bar": the last step of a bar;
-            "end": the piece's last step; "any": all. Narrower is faster, and what is too narrow is found likewise.
+        at: the sites that the rule judges; elsewhere it must be 0. "note": where a note begins; "chord": the last of several
+            voices, which sees all others; "bar": the last step of a bar; "end": the piece's last step; "any": all. Narrower is
+            faster, and what is too narrow is found likewise.
         within: lowest and highest value of parameters, inclusive; two whole numbers (`int`) say that the parameter is one.
         about: what a value is about, for those who look at marks; what is paid where stays the same. "here": what stands at
             the site; "ended": the event (note or rest) that is over where the site's begins, or that sounds to the end;

@@ -39,6 +39,16 @@ def moves(piece: Piece, voice: int, step: int) -> int:
 
 
 @kernel
+def leaves(piece: Piece, voice: int, step: int, pitch_class: int) -> bool:
+    """Whether a note begins in the voice right after a note of this pitch class."""
+    return (
+        attacks(piece, voice, step)
+        and pitch_before(piece, voice, step) % 12 == pitch_class
+        and pitch_before(piece, voice, step) >= 0
+    )
+
+
+@kernel
 def interval(piece: Piece, voice: int, other: int, step: int) -> int:
     """Semitones between the pitches that sound in two voices at this step, 0 or more; -1 where one of them is silent."""
     if step < 0 or piece.pitch[voice, step] < 0 or piece.pitch[other, step] < 0:

@@ -18,7 +18,7 @@ from musicgym.rewards.part_writing.reading import (
 from musicgym.rewards.rules import rule
 
 
-@rule(sees="lower")
+@rule(sees="lower", at="chord")
 def fermata_chord(piece, voice, step):
     """-1 where a phrase's last chord is no major or minor triad in root position (Piston, Harmony)."""
     if not fermata_begins(piece, step) or not is_last(piece, voice):
@@ -27,7 +27,7 @@ def fermata_chord(piece, voice, step):
     return 0.0 if found >= 0 and found % KINDS <= MINOR and inversion(piece, found, step) == 0 else -1.0
 
 
-@rule(sees="lower")
+@rule(sees="lower", at="chord")
 def fermata_cadence(piece, voice, step):
     """-1 where the last chords of a phrase are no cadence (Piston, Harmony). Hangs on the local key.
 

@@ -28,7 +28,7 @@ def voices_on(piece: Piece, step: int, pitch_class: int) -> int:
     return count
 
 
-@rule(sees="lower")
+@rule(sees="lower", at="chord")
 def doubled_leading_tone(piece, voice, step):
     """-1 for a beat on which two voices have the leading tone in a dominant chord (Piston, Harmony). Hangs on the local key."""
     if not is_last(piece, voice) or not on_beat(piece, step):
@@ -38,7 +38,7 @@ def doubled_leading_tone(piece, voice, step):
     return -1.0 if is_dominant(piece, chord(piece, step), step) else 0.0
 
 
-@rule(sees="lower")
+@rule(sees="lower", at="chord")
 def doubled_third(piece, voice, step):
     """-1 for a beat on which two voices have the third of a major triad in root position (Piston, Harmony)."""
     if not is_last(piece, voice) or not on_beat(piece, step):
@@ -49,7 +49,7 @@ def doubled_third(piece, voice, step):
     return -1.0 if voices_on(piece, step, MEMBERS[found, 1]) > 1 else 0.0
 
 
-@rule(sees="lower")
+@rule(sees="lower", at="chord")
 def doubled_fault(piece, voice, step):
     """-1 for a beat on which two voices have a chord's seventh, or a diminished triad's root (Piston, Harmony)."""
     if not is_last(piece, voice) or not on_beat(piece, step):
@@ -61,7 +61,7 @@ def doubled_fault(piece, voice, step):
     return -1.0 if active >= 0 and voices_on(piece, step, active) > 1 else 0.0
 
 
-@rule(sees="lower")
+@rule(sees="lower", at="chord")
 def incomplete_chord(piece, voice, step):
     """-1 for a beat on which three voices or more sound but two pitch classes, -2 where they sound one (Piston, Harmony).
 

@@ -52,7 +52,7 @@ def _grammar() -> np.ndarray:
 FOLLOWS = _grammar()
 
 
-@rule(sees="lower")
+@rule(sees="lower", at="chord")
 def progression(piece, voice, step):
     """At the end of a beat -1 where its chord does not follow the last one by the common progressions of its key.
 
@@ -73,7 +73,7 @@ def progression(piece, voice, step):
     return 0.0 if FOLLOWS[old] >> new & 1 else -1.0
 
 
-@rule(sees="lower")
+@rule(sees="lower", at="chord")
 def retrogression(piece, voice, step):
     """At the end of a beat -1 where V, or a dominant seventh on any root, gives way to a chord that it does not lead to.
 

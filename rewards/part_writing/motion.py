@@ -6,10 +6,10 @@ import numpy as np
 
 from musicgym.compiled import kernel
 from musicgym.pieces import Piece
-from musicgym.rewards.part_writing.reading import is_last, on_beat
+from musicgym.rewards.part_writing.reading import is_last, on_beat, sounding
 from musicgym.rewards.rules import rule
 from musicgym.rewards.theory.reading import closes
-from musicgym.rewards.voices import OCTAVE, attacks, moves, pitch_before
+from musicgym.rewards.voices import OCTAVE, attacks, leaves, moves, pitch_before
 
 # Degrees (semitones above the tonic) on which an augmented interval stands: a second of 3 semitones, a fourth of 6. Chromatic
 # notes are read as raised first and fourth and lowered third, sixth and seventh degrees.
@@ -45,7 +45,7 @@ def voice_overlap(piece, voice, step):
     return -1.0 if over > 0 else 0.0
 
 
-@rule(span=1, sees="lower")
+@rule(span=1, sees="lower", at="chord")
 def all_one_way(piece, voice, step):
     """-1 where three voices or more all move in one direction (after Open Music Theory, "Voice leading")."""
     if not is_last(piece, voice) or voice < 2:
@@ -95,7 +95,7 @@ def beat_before(piece: Piece, step: int) -> int:
     return step - piece.beat[step - 1] if step > 0 else -1
 
 
-@rule(sees="lower", within={"free": (0, 100)})
+@rule(sees="lower", at="chord", within={"free": (0, 100)})
 def voice_leading_distance(piece, voice, step, *, free=12):
     """-1 for each semitone by which the voices above the bass move more than `free` in all from one beat to the next.
 
@@ -148,21 +148,20 @@ def bass_steps(piece, voice, step, *, low=0.4, high=0.9, bars=2):
     return min(share - low, 0.0) + min(high - share, 0.0)
 
 
-@rule(sees="lower")
+@rule(span=1, sees="lower", at="chord")
 def cross_relation(piece, voice, step):
-    """-1 where a note and its chromatic alteration follow one another in two voices (Piston, Harmony: false relation).
+    """-1 for each note that follows its chromatic alteration in another voice (Piston, Harmony: false relation).
 
     Spelled by the local key: two notes have one name where they are the two forms of a degree. A voice that takes the alteration
-    from itself, by a semitone, excuses the others.
+    from itself, by a semitone, is not judged.
     """
-    if step == 0 or not attacks(piece, voice, step):
+    if step == 0 or not is_last(piece, voice):
         return 0.0
-    tonic = piece.tonic[step]
-    degree = (piece.pitch[voice, step] - tonic) % 12
-    altered = ALTERED[degree]
-    if altered < 0 or (pitch_before(piece, voice, step) >= 0 and (pitch_before(piece, voice, step) - tonic) % 12 == altered):
-        return 0.0
-    for other in range(piece.pitch.shape[0]):
-        if other != voice and piece.pitch[other, step - 1] >= 0 and (piece.pitch[other, step - 1] - tonic) % 12 == altered:
-            return -1.0
-    return 0.0
+    tonic, before = piece.tonic[step], sounding(piece, step - 1)
+    faults = 0.0
+    for other in range(voice + 1):
+        if attacks(piece, other, step):
+            altered = ALTERED[(piece.pitch[other, step] - tonic) % 12]
+            if altered >= 0 and before >> ((altered + tonic) % 12) & 1 and not leaves(piece, other, step, (altered + tonic) % 12):
+                faults -= 1.0
+    return faults

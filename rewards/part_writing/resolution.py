@@ -23,20 +23,10 @@ from musicgym.rewards.part_writing.reading import (
     sounding,
 )
 from musicgym.rewards.rules import rule
-from musicgym.rewards.voices import attacks, moves, pitch_before
+from musicgym.rewards.voices import attacks, leaves, moves
 
 
-@kernel
-def leaves(piece: Piece, voice: int, step: int, pitch_class: int) -> bool:
-    """Whether a note begins in the voice right after a note of this pitch class."""
-    return (
-        attacks(piece, voice, step)
-        and pitch_before(piece, voice, step) % 12 == pitch_class
-        and pitch_before(piece, voice, step) >= 0
-    )
-
-
-@rule(sees="lower")
+@rule(sees="lower", at="chord")
 def leading_tone_resolution(piece, voice, step):
     """-1 for each leading tone of V or vii° that goes elsewhere than to the tonic where I or vi follows. Hangs on the local key.
 
@@ -62,7 +52,7 @@ def leading_tone_resolution(piece, voice, step):
     return faults
 
 
-@rule(sees="lower")
+@rule(sees="lower", at="chord")
 def seventh_resolution(piece, voice, step):
     """-1 for each seventh of a chord that, where the root changes, neither falls by step nor stays (Piston, Harmony)."""
     if step == 0 or not is_last(piece, voice):
@@ -85,7 +75,7 @@ def seventh_resolution(piece, voice, step):
 def excused(pitch: np.ndarray, step: int, heard: int) -> bool:
     """Whether what sounds is a chord but for one or two notes that have sounded before, as suspensions do.
 
-    Without them, or with one of them a step lower, it is a chord. `pitch`: int8 (voices, steps); `heard`: the set of pitch classes.
+    Without them, or with one of them a step lower, it is a chord. `heard` is the set of pitch classes.
     """
     for voice in range(pitch.shape[0]):
         one = pitch[voice, step]
@@ -104,7 +94,7 @@ def excused(pitch: np.ndarray, step: int, heard: int) -> bool:
     return False
 
 
-@rule(sees="lower")
+@rule(sees="lower", at="chord")
 def unprepared_dissonance(piece, voice, step):
     """-1 for a beat on which three pitch classes or more make no chord, unless one or two of the notes have stayed (suspensions).
 
@@ -119,24 +109,36 @@ def unprepared_dissonance(piece, voice, step):
     return 0.0 if excused(piece.pitch, step, heard) else -1.0
 
 
-@rule(sees="all", at="note", about="before")
-def foreign_note(piece, voice, step):
-    """-1 where a note off the beat that belongs to no chord is neither come to nor left by step.
-
-    Passing and neighbouring notes are; a note may be left by repeating it (anticipation) (Piston, Harmony). The chord is what
-    sounds with the note or on its beat.
-    """
-    before = piece.previous[voice, step]
-    if before < 0 or piece.pitch[voice, step - 1] < 0 or on_beat(piece, before):
-        return 0.0
+@kernel
+def is_foreign(piece: Piece, voice: int, step: int) -> bool:
+    """Whether the note that ends here began off the beat, belongs to no chord, and is neither come to nor left by step."""
+    before = piece.start[voice, step - 1]
+    if on_beat(piece, before):
+        return False
     pitch = piece.pitch[voice, before]
     if chord(piece, before) >= 0 or belongs(chord(piece, beat_begun(piece, before)), pitch):
-        return 0.0
+        return False
     come, left = moves(piece, voice, before), piece.pitch[voice, step] - pitch
-    return 0.0 if (0 < abs(come) <= STEP and abs(left) <= STEP) or left == 0 else -1.0
+    return left != 0 and (come == 0 or abs(come) > STEP or abs(left) > STEP)
 
 
-@rule(sees="lower")
+@rule(sees="lower", at="chord", about="before")
+def foreign_note(piece, voice, step):
+    """-1 for each note off the beat that belongs to no chord and is neither come to nor left by step.
+
+    Passing and neighbouring notes are; a note may be left by repeating it (anticipation) (Piston, Harmony). The chord is what
+    sounds with the note or on its beat. Judged where the next note begins.
+    """
+    if step == 0 or not is_last(piece, voice):
+        return 0.0
+    faults = 0.0
+    for other in range(voice + 1):
+        if attacks(piece, other, step) and piece.pitch[other, step - 1] >= 0 and is_foreign(piece, other, step):
+            faults -= 1.0
+    return faults
+
+
+@rule(sees="lower", at="chord")
 def six_four(piece, voice, step):
     """-1 for a beat on a second inversion whose bass was leapt to, unless from a chord on the same root (Piston, Harmony)."""
     if step == 0 or not is_last(piece, voice) or not on_beat(piece, step) or abs(moves(piece, voice, step)) <= STEP:

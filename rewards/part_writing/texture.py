@@ -9,7 +9,7 @@ from musicgym.rewards.voices import attacks
 from musicgym.score import REST
 
 
-@rule(sees="lower")
+@rule(sees="lower", at="chord")
 def voice_rest(piece, voice, step):
     """-1 for each voice whose rest begins, or goes on over a beat, while another sounds (our own)."""
     if not is_last(piece, voice):
@@ -21,7 +21,7 @@ def voice_rest(piece, voice, step):
     return -float(silent) if sound > 0 else 0.0
 
 
-@rule(sees="lower")
+@rule(sees="lower", at="chord")
 def idle_beat(piece, voice, step):
     """-1 for a beat, outside of fermatas, on which no voice begins a note (our own)."""
     if not is_last(piece, voice) or not on_beat(piece, step) or piece.phrase_end[step]:

@@ -120,7 +120,12 @@ def test_hidden_perfects_under_a_leaping_soprano_are_those_of_music21():
     leaps = np.abs(b - a) > 2
     fifths = found(0, 3, leaps & ((b - d) % 12 == 7), "hiddenFifth")
     octaves = found(0, 3, leaps & ((b - d) % 12 == 0), "hiddenOctave")
-    assert said()["direct_perfects"] == counted(fifths + octaves)
+    expected = counted(fifths + octaves)
+    more = set(said()["direct_perfects"]) - set(expected)
+    assert not set(expected) - set(said()["direct_perfects"])
+    assert len(more) == 2
+    pitch = chorales().pitch  # from a diminished to a perfect fifth is parallel motion to music21, and not hidden
+    assert all((pitch[piece, 0, step - 1] - pitch[piece, 3, step - 1]) % 12 == 6 for piece, _, step in more)
 
 
 @pytest.mark.parametrize("voice", [1, 2, 3])

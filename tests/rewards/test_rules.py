@@ -140,7 +140,7 @@ def test_a_rule_is_about_where_it_is_judged_unless_it_says_otherwise() -> None:
         return 0.0
 
     found = {at: Rule(plain_idea, 0, "own", at).about for at in SITES}
-    assert found == {"any": "here", "note": "here", "bar": "bar", "end": "piece"}
+    assert found == {"any": "here", "note": "here", "chord": "here", "bar": "bar", "end": "piece"}
     with pytest.raises(ValueError, match="about='after': expected one of 'here', 'ended', 'before', 'bar', 'piece'"):
         Rule(plain_idea, 0, "own", about="after")  # type: ignore[arg-type]  # that is what is tried
 
