@@ -64,8 +64,8 @@ def _drawn(score: Score) -> _Drawn:
     """Voices on two staves; of more than four the highest alone, with the others' chords as symbols."""
     if score.voices > _MOST_VOICES:
         chords = [chord_of(score.pitch[1:, step]) for step in range(score.steps)]
-        alone = {name: getattr(score, name)[:1] for name in ("pitch", "onset", "velocity", "spelling", "programs", "names")}
-        score = dataclasses.replace(score, **alone, chord=np.array(chords, np.int16))
+        alone = {name: getattr(score, name)[:1] for name in ("pitch", "onset", "velocity", "spelling", "programs")}
+        score = dataclasses.replace(score, **alone, names=("",), chord=np.array(chords, np.int16))
     engraving = engrave(score, width=_ONE_SYSTEM, title=False, tempo=False, layout="grand" if score.voices > 1 else "open")
     right = max(float(end) for _, end in _STAFF_LINE.findall(engraving.drawing))
     return _Drawn(engraving, [], right + 4 * _LINE)
