@@ -10,9 +10,12 @@ from musicgym.observation import OBSERVATIONS
 
 every_id = pytest.mark.parametrize("id", [name for name in musicgym.task_ids() if name.startswith("musicgym/")])
 LENGTH = 32
-# So that a piece is as many choices long in tasks of whole notes as in those of single steps, and over a cantus firmus.
+# So that a piece is as many choices long in tasks of whole notes or several voices as in those of single steps.
 SINGLE_STEPS = {
     "musicgym/ExpressiveMelody-v0": {"durations": (1,)},
+    "musicgym/Chorale-v0": {"given": (0, 1, 2)},
+    "musicgym/Accompaniment-v0": {"given": (0, 1, 2)},
+    "musicgym/Infill-v0": {"given": (0, 1, 2), "blank": 1.0},
     "musicgym/ChordSymbols-v0": {"choice": musicgym.SymbolChoice(1)},
     "musicgym/Counterpoint-v0": {"cantus": (62, 65) * (LENGTH // 2 - 1) + (64, 62)},
 }
