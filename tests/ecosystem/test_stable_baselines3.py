@@ -33,9 +33,12 @@ def test_check_env_has_nothing_to_say(id, observation, render_mode):
 
 @every_id
 def test_a_piano_roll_as_wide_as_the_default_policy_wants_is_not_complained_about(id):
+    env = gym.make(id, observation="pianoroll", **({"length": 48, "range": (48, 83)} if "Melody-" in id else {}))
+    if min(env.observation_space.shape[1:]) < 36:
+        pytest.skip("its pieces are shorter, or its range narrower, than the smallest picture")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        check_env(gym.make(id, observation="pianoroll", length=48, range=(48, 83)))
+        check_env(env)
 
 
 @every_id
