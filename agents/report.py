@@ -148,8 +148,8 @@ def judged_pieces(reward: Reward, pieces: list[tuple[str, Score]]) -> list[Piece
     scores = [score for _, score in pieces]
     _, sites = reward.score(scores, marks=True)  # float32 (pieces, terms, voices, steps)
     about = concerns(reward, scores[0])
-    hang = parties(reward, scores, sites, [concern.others for concern in about])
-    return [_marked(label, score, *own, about) for (label, score), *own in zip(pieces, sites, hang, strict=True)]
+    hang = parties(reward, scores, list(sites), [concern.others for concern in about])
+    return [_marked(label, score, own, hangs, about) for (label, score), own, hangs in zip(pieces, sites, hang, strict=True)]
 
 
 def _marked(label: str, score: Score, sites: np.ndarray, hangs: np.ndarray, about: Sequence[Concern]) -> Piece:

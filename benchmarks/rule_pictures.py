@@ -87,7 +87,8 @@ def _event_starts(score: Score, voice: int) -> list[int]:
     """The step at which the note or rest at each step began."""
     begins = score.onset[voice].copy()
     begins[:1] = True
-    return np.maximum.accumulate(np.where(begins, np.arange(score.steps), 0)).tolist()
+    starts: list[int] = np.maximum.accumulate(np.where(begins, np.arange(score.steps), 0)).tolist()
+    return starts
 
 
 def _marked(one: _Drawn) -> str:

@@ -95,7 +95,7 @@ def judge(reward: Reward, score: Score, first: int = 0, stop: int | None = None)
     totals, sites = reward.score([part], marks=True)
     numbers, beats, rules = bar_numbers(score), _beats(score), list(totals)
     found, about = [], concerns(reward, part)
-    hangs = parties(reward, [part], sites, [concern.others for concern in about])[0]
+    hangs = parties(reward, [part], list(sites), [concern.others for concern in about])[0]
     for term, voice, paid_at, value, subject in subjects(sites[0], about, part):
         step = first + subject.start
         bar, last_bar = int(numbers[step]), int(numbers[first + subject.stop - 1])
