@@ -22,7 +22,7 @@ from musicgym.rewards.rules import LOWER, OWN, RULES, Rule
 
 _OURS = "musicgym.rewards."
 _APART = ("rl_tuner",)  # judge sequences of actions, not music: the rules of one paper
-_SITES = {"note": "notes", "bar": "the ends of bars", "end": "the end", "any": "all steps"}
+_SITES = {"note": "notes", "chord": "whole chords", "bar": "the ends of bars", "end": "the end", "any": "all steps"}
 _ABOUT = {
     "here": "what stands where it judges",
     "ended": "the event that has ended",

@@ -304,8 +304,10 @@ def _near(music: Excerpts, degree: np.ndarray) -> np.ndarray:
 
 
 def _written(music: Excerpts, pitch: np.ndarray, begins: np.ndarray) -> Excerpts:
-    """The pages with these pitches, int (M, voices, steps), and onsets, bool that fits them."""
+    """The pages with these pitches, int (M, voices, steps), which begin where `begins` says, bool that fits them, or change."""
     inside = within(music)[:, None]
+    begins = np.array(np.broadcast_to(begins, pitch.shape))
+    begins[:, :, 1:] |= pitch[:, :, 1:] != pitch[:, :, :-1]  # where the key changes a pattern may go on with another pitch
     made = Excerpts.blank_like(music)
     np.copyto(made.pitch, pitch.astype(np.int8), where=inside)
     np.copyto(made.onset, begins, where=inside)

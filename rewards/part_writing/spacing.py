@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from musicgym.rewards.rules import rule
-from musicgym.rewards.voices import OCTAVE
+from musicgym.rewards.voices import OCTAVE, attacks
 
 # int64 (4, 2): lowest and highest pitch (MIDI) of soprano, alto, tenor and bass in Bach's chorales.
 RANGES = np.array([[57, 81], [53, 74], [48, 69], [36, 64]])
@@ -17,6 +17,8 @@ def voice_range(piece, voice, step):
 
     The first voice is a soprano and the last a bass; between them stand alto and tenor, of three voices one as wide as both.
     """
+    if not attacks(piece, voice, step):
+        return 0.0
     last = piece.pitch.shape[0] - 1
     if voice == 0:
         low, high = RANGES[0, 0], RANGES[0, 1]
