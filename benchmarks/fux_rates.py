@@ -74,7 +74,7 @@ UNITS = {  # what a rule could punish; notes where it isn't here
     ),
     "sonority": (
         "dissonant_attack", "wide_apart", "similar_to_perfect", "parallel_fifths", "parallel_octaves", "antiparallels",
-        "leaps_together", "unison_left_together", "voice_crossing", "voice_overlap",
+        "similar_motion", "leaps_together", "unison_left_together", "voice_crossing", "voice_overlap",
     ),
 }  # fmt: skip
 

@@ -119,6 +119,7 @@ COUNTERPOINT = {
     "similar_to_perfect": Example("F4|G4\nD4|C4", "E4|G4\nA,4|C4"),
     "perfects_on_bar_lines": Example("G2 B2|F4\nC4|D4", "G2 B2|A4\nC4|D4"),
     "battuta": Example("e4|d4\nC4|D4", "f4|d4\nC4|D4"),
+    "similar_motion": Example("A4|B4|A4\nF4|E4|E4", "A4|B4|c4\nF4|G4|E4"),
     "leaps_together": Example("E4|c4\nG4|C4", "E4|c4\nC4|G4"),
     "unison_left_together": Example("C4|E4\nC4|B,4", "C4|E4\nC4|D4"),
     "perfect_beginning": Example("G4\nC4", "E4\nC4"),

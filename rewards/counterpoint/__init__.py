@@ -17,7 +17,7 @@ from musicgym.rewards.part_writing.parallels import antiparallels, parallel_fift
 from musicgym.rewards.reward import Rules
 from musicgym.rewards.rules import Rule
 from musicgym.rewards.theory.contour import climax, compass
-from musicgym.rewards.theory.line import consecutive_leaps, leap_recovered, outlined_tritone, repeated_notes
+from musicgym.rewards.theory.line import consecutive_leaps, leap_recovered, leap_size, outlined_tritone, repeated_notes
 
 MODULES = (consonance, dissonance, suspension, motion, cadence, melody)
 # Rules of other sets that counterpoint asks for too, with its own values of their parameters.
@@ -33,6 +33,7 @@ SHARED: dict[Rule, dict[str, float]] = {
     outlined_tritone: {},
     repeated_notes: {"most": 1},
     climax: {},
+    leap_size: {},
 }
 
 

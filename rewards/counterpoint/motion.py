@@ -29,6 +29,15 @@ def similar_to_perfect(piece, voice, step):
     return faults
 
 
+@rule(span=1, sees="lower", at="note")
+def similar_motion(piece, voice, step):
+    """-1 for each voice above that moves with this one in the same direction (our own: contrary motion sets lines apart)."""
+    faults = 0.0
+    for other in range(voice):
+        faults -= same_direction(piece, voice, other, step)
+    return faults
+
+
 @rule(sees="lower")
 def perfects_on_bar_lines(piece, voice, step):
     """-1 for each voice above with which this one goes the same way from a fifth or octave at a bar line to another at the next.

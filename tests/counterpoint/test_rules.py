@@ -75,6 +75,7 @@ ROWS = (
     Row("similar_to_perfect", ("A4 D5", "F4 D4"), ("A4 C5", "D4 F4"), {4: -1}),
     Row("perfects_on_bar_lines", ("A4/2 D5/2 B4", "D4 G4"), ("A4/2 D5/2 B4", "D4 E4"), {4: -1}),
     Row("battuta", ("E5 F5", "D4 F4"), ("A5 E5", "D4 E4"), {4: -1}),
+    Row("similar_motion", ("A4 B4 A4", "F4 E4 E4"), ("A4 B4 C5", "F4 G4 E4"), {4: -1}),
     Row("leaps_together", ("A4 D5", "A3 G3"), ("A4 D5", "A3 D4"), {4: -1}),
     Row("unison_left_together", ("D5 E5", "D5 C5"), ("D5 G5", "D5 E5"), {4: -1}),
     Row("perfect_beginning", ("z/2 A4/2 A4", "D4 F4"), ("z/2 F4/2 A4", "D4 F4"), {2: -1}),
