@@ -243,9 +243,6 @@ class Score:
             changes = getattr(self, name)
             if not changes or changes[0][0] != 0 or any(a[0] >= b[0] for a, b in itertools.pairwise(changes)):
                 raise ValueError(f"Score.{name} is {changes}: expected changes in rising order of step, the first at step 0")
-        for text in (self.title, self.source, *self.names):
-            if any("\ud800" <= letter <= "\udfff" for letter in text):
-                raise ValueError(f"Score: the text {text!r} holds half a surrogate pair, which no file can: leave it out")
         if len(self.programs) != voices or len(self.names) != voices:
             raise ValueError(f"Score: {len(self.programs)} programs and {len(self.names)} names for {voices} voices")
 

@@ -112,12 +112,12 @@ def to_bytes(score: Score, *, blanks: str = "refuse") -> bytes:
     if last * ticks > LONGEST:
         raise ValueError(f"step {last} at {grid} a quarter: a MIDI file is written up to step {LONGEST // ticks}")
     made = ScoreTick(ticks * grid)
-    made.tracks.append(TrackTick(score.title))
+    made.tracks.append(TrackTick(_storable(score.title)))
     timeline.write(score, ticks, made)
     for voice, (name, program) in enumerate(zip(score.names, score.programs, strict=True)):
         if not 0 <= program <= 127:
             raise ValueError(f"Score.programs[{voice}] is {program}: expected a General MIDI program, 0..127")
-        track = TrackTick(name, program)
+        track = TrackTick(_storable(name), program)
         for start, duration, pitch, velocity in score.notes(voice):
             # A note on of velocity 0 would be a note off.
             track.notes.append(NoteTick(start * ticks, duration * ticks, pitch, velocity or 1))
@@ -164,3 +164,8 @@ def _voiced(contents: Contents, marks: timeline.Reader) -> list[Part]:
         for kind, count in sorted(part.ignored.items()):
             marks.report("ignored", -1, f"{name}: {kind}, {count} events")
     return kept
+
+
+def _storable(text: str) -> str:
+    """What a file can hold of a text: not the halves of surrogate pairs that broken decoding leaves."""
+    return text.encode("utf-8", "ignore").decode("utf-8")
