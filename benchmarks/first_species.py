@@ -1,0 +1,242 @@
+"""How well do agents learn first species? On cantus firmi they never saw, beside random play, greedy play and the exact optimum.
+
+    python -m musicgym.benchmarks.first_species                  # 5 seeds of the agent and of its control runs
+    python -m musicgym.benchmarks.first_species --seeds 1001 --arm trained --split valid    # while tuning
+
+The agent is `musicgym train --task Counterpoint` as it comes: masks show range and rhythm alone, rules only pay. Each writes
+the same number of pieces to each cantus firmus of the split and of Fux's own. Legal is a piece in which no rule of
+`strict_counterpoint` finds a fault. The optimum is the most that the reward can pay to that cantus firmus, by branch and bound.
+What was expected stands in `EXPECTED_LEGAL` and `EXPECTED_SHARE` and was written down before the first run on the test split.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from musicgym import rewards
+from musicgym.agents.comparison import BOOTSTRAP_SEED, Figure, bootstrap
+from musicgym.agents.defaults import settings_for
+from musicgym.agents.greedy import Greedy
+from musicgym.agents.players import Judged, Player, play, randomly
+from musicgym.agents.runs import write_json
+from musicgym.agents.settings import Settings, reward_of, task_of
+from musicgym.benchmarks.exhaustive import best
+from musicgym.benchmarks.train_controls import CONTROL_SEEDS, control_arms
+from musicgym.pieces import Excerpts
+from musicgym.task import Task
+
+TASK, HARD = "musicgym/Counterpoint-v0", "strict_counterpoint"
+PIECES = 50  # to each cantus firmus, by each player
+JUDGING_SEED = 30_000
+EXPECTED_LEGAL, EXPECTED_SHARE = 0.90, 0.8
+
+
+class Written(NamedTuple):
+    """What one player wrote, `PIECES` to each cantus firmus."""
+
+    player: str
+    seed: int
+    totals: np.ndarray  # float64 (cantus firmi, PIECES)
+    legal: np.ndarray  # bool (cantus firmi, PIECES)
+    distinct: int  # different pieces in all
+    seconds: float  # of training; 0 for those who aren't trained
+
+
+def pages_of(task: Task, split: str) -> Excerpts:
+    """The cantus firmi that are judged by: Fux's own, then a split's."""
+    parts = [task.changed(source=source).material() for source in ("fux_cantus", f"cantus/{split}")]
+    steps = max(part.pitch.shape[2] for part in parts)
+    widened = [Excerpts(*(_wider(array, part.pitch.shape[2], steps) for array in part)) for part in parts]
+    return Excerpts(*(np.concatenate(arrays) for arrays in zip(*widened, strict=True)))
+
+
+def _wider(array: np.ndarray, steps: int, wanted: int) -> np.ndarray:
+    """The last axis, if it is that of steps, filled up to as many as wanted."""
+    if array.ndim < 2 or array.shape[-1] != steps:
+        return array
+    return np.concatenate([array, np.repeat(array[..., -1:], wanted - steps, axis=-1)], axis=-1)
+
+
+def write(name: str, seed: int, task: Task, pages: Excerpts, choose: Player, seconds: float = 0.0, **seen: Any) -> Written:
+    """Let a player write to each cantus firmus in turn."""
+    reward, hard = rewards.parse(_reward_text()), rewards.parse(HARD)
+    totals, legal, music = [], [], []
+    for row in range(len(pages.length)):
+        judged: Judged = play(
+            task,
+            PIECES,
+            choose,
+            reward=reward,
+            seed=JUDGING_SEED + 1000 * seed,
+            given=pages.take(np.array([row])),
+            keep=0,
+            **seen,
+        )
+        faults = np.stack(list(hard.score(judged.music).values()))
+        totals.append(judged.totals.sum(axis=1))
+        legal.append((faults == 0).all(axis=0))
+        music.append(judged.music.pitch)
+    alike = np.unique(np.concatenate(music).reshape(len(pages.length) * PIECES, -1), axis=0)
+    return Written(name, seed, np.stack(totals), np.stack(legal), len(alike), seconds)
+
+
+def _reward_text() -> str:
+    from musicgym.registration import registered
+
+    reward = registered(TASK).reward
+    assert isinstance(reward, str)
+    return reward
+
+
+def trained(arm: str, settings: Settings, split: str) -> list[Written]:
+    """One agent, trained, and what it writes: sampled, taken by what is likeliest, sampled behind masks of the hard rules."""
+    import torch
+
+    from musicgym.agents.training import player, train
+
+    began = time.perf_counter()
+    model = train(settings)
+    seconds = time.perf_counter() - began
+    task = task_of(settings)
+    pages = pages_of(task, split)
+    seen: dict[str, Any] = {"observation": settings.observation, "window": settings.window}
+    torch.manual_seed(JUDGING_SEED + settings.seed)
+    found = [write(arm, settings.seed, task, pages, player(model, settings), seconds, **seen)]
+    if arm == "trained":
+        likeliest = player(model, settings, greedy=True)
+        found.append(write("trained, likeliest codes", settings.seed, task, pages, likeliest, **seen))
+        strict = task.changed(forbid=(HARD,))
+        found.append(write("trained, rule masks", settings.seed, strict, pages, player(model, settings), **seen))
+    return found
+
+
+def optimum(task: Task, page: Excerpts) -> tuple[float, int]:
+    """The most that can be earned to one cantus firmus, and how many pieces earn it."""
+    reward = rewards.parse(_reward_text())
+    found = best(task, page, reward, gain=_gain(reward))
+    return found.total, len(found.pieces.length)
+
+
+def _gain(reward: rewards.Reward) -> float:
+    """What all choices after a beginning can be paid at most: of these rules, which punish, only `climax` pays, once a voice."""
+    assert isinstance(reward, rewards.Rules)
+    return sum(weight for term, _, _, weight in reward.entries if term in PAYING)
+
+
+PAYING = ("climax",)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train, write, judge, print a table; status 1 where what was expected didn't come out."""
+    asked = _parser().parse_args(argv)
+    base = settings_for({"task": TASK, **({} if asked.steps is None else {"steps": asked.steps})})
+    arms = {arm: s for arm, s in control_arms(base).items() if not asked.arm or arm in asked.arm}
+    task, began = task_of(base), time.perf_counter()
+    pages = pages_of(task, asked.split)
+    found: list[Written] = []
+    with ProcessPoolExecutor(asked.jobs, mp_context=get_context("spawn")) as pool:
+        runs = [
+            pool.submit(trained, arm, replace(settings, seed=seed), asked.split)
+            for seed in asked.seeds
+            for arm, settings in arms.items()
+        ]
+        optima = [pool.submit(optimum, task, pages.take(np.array([row]))) for row in range(len(pages.length))]
+        for run in runs:
+            found += run.result()
+            print(f"{found[-1].player}, seed {found[-1].seed}: legal {found[-1].legal.mean():.3f}", flush=True)
+        most = np.array([o.result()[0] for o in optima])
+        ways = [o.result()[1] for o in optima]
+    strict = task.changed(forbid=(HARD,))
+    for name, played, choose in (
+        ("random, masked", task, randomly(masked=True)),
+        ("random, rule masks", strict, randomly(masked=True)),
+        ("greedy", task, Greedy()),
+        ("greedy, rule masks", strict, Greedy()),
+    ):
+        found.append(write(name, 0, played, pages, choose))
+    text, figures = table(found, most)
+    legal, share = figures["trained"]["legal"], figures["trained"]["share"]
+    met = {
+        f"legal {EXPECTED_LEGAL:.0%} or more": legal.mean >= EXPECTED_LEGAL,
+        f"share {EXPECTED_SHARE} or more": share.mean >= EXPECTED_SHARE,
+    }
+    reward = reward_of(base)
+    notes = [
+        f"- {len(pages.length)} cantus firmi: Fux's and cantus/{asked.split}; {PIECES} pieces to each by each player and seed",
+        f"- {base.total_steps:,} choices, seeds {', '.join(map(str, asked.seeds))}; {reward.name} ({reward.fingerprint})",
+        f"- optimum: mean {most.mean():.2f}; pieces that reach it: {min(ways)} to {max(ways)} to a cantus firmus",
+        "- 95 % intervals: bootstrap over seeds, or over cantus firmi for players without seeds",
+        *(f"- {'met' if ok else 'MISSED'}: {name}" for name, ok in met.items()),
+    ]
+    text = "\n".join([text, "", *notes])
+    asked.out.mkdir(parents=True, exist_ok=True)
+    result = {
+        "settings": base.to_dict(), "machine": platform.platform(), "seconds": time.perf_counter() - began, "expected": met,
+        "figures": {name: {kind: list(f) for kind, f in kinds.items()} for name, kinds in figures.items()},
+        "training_seconds": {f"{w.player} {w.seed}": w.seconds for w in found if w.seconds},
+        "optimum": most.tolist(), "notes": notes,
+    }  # fmt: skip
+    write_json(asked.out / "first_species.json", result)
+    (asked.out / "first_species.md").write_text(text, encoding="utf-8")
+    print(text)
+    print(json.dumps(met))
+    return 0 if all(met.values()) else 1
+
+
+def table(found: list[Written], most: np.ndarray) -> tuple[str, dict[str, dict[str, Figure]]]:
+    """Players by legal share, total and share of what lies between random play and the optimum, as Markdown and figures."""
+    players = list(dict.fromkeys(w.player for w in found))
+    chance = np.concatenate([w.totals for w in found if w.player == "random, masked"], axis=1).mean(axis=1)  # (cantus firmi,)
+    figures: dict[str, dict[str, Figure]] = {}
+    lines = ["| player | legal | total | share of the optimum | different pieces |", "| --- | ---: | ---: | ---: | ---: |"]
+    for name in players:
+        mine = [w for w in found if w.player == name]
+        rows = np.array(
+            [
+                [values.mean() for values in (w.legal[c], w.totals[c])] + [most[c] - chance[c], w.totals[c].mean() - chance[c]]
+                for w in mine
+                for c in range(len(most))
+            ]
+        )
+        group = np.repeat(np.arange(len(mine)), len(most)) if len(mine) > 1 else np.arange(len(most))
+        drawn = bootstrap(rows, group, np.random.default_rng(BOOTSTRAP_SEED))
+        mean = rows.mean(axis=0)
+        kinds = {
+            "legal": (mean[0], drawn[:, 0]),
+            "total": (mean[1], drawn[:, 1]),
+            "share": (mean[3] / mean[2], drawn[:, 3] / drawn[:, 2]),
+        }
+        figures[name] = {
+            kind: Figure(float(value), *(float(q) for q in np.percentile(draws, [2.5, 97.5])))
+            for kind, (value, draws) in kinds.items()
+        }
+        cells = [f"{f.mean:.2f} [{f.low:.2f}, {f.high:.2f}]" for f in figures[name].values()]
+        distinct = ", ".join(str(w.distinct) for w in mine)
+        lines.append(f"| {name} | {' | '.join(cells)} | {distinct} of {len(most) * PIECES} |")
+    return "\n".join(lines), figures
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(CONTROL_SEEDS))
+    parser.add_argument("--arm", action="append", help="only this arm: trained, constant, negated or blind; may be given again")
+    parser.add_argument("--steps", type=int, help="instead of what the task is trained with")
+    parser.add_argument("--split", default="test", choices=["test", "valid"], help="valid while settings are chosen")
+    parser.add_argument("--jobs", type=int, default=2, help="processes, each with one thread")
+    parser.add_argument("--out", type=Path, default=Path("runs/first_species"))
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
