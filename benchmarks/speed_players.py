@@ -67,7 +67,9 @@ def chorales(pieces: int, given: tuple[int, ...]) -> Player:
     """A batch of chorales in which these voices stand already: a slot a step, random actions, in the repaired form if need be."""
     env = gym.make_vec("musicgym/Chorale-v0", num_envs=pieces, reward="part_writing", observation="tokens", given=given)
     env.reset(seed=1)
-    return Player(env.step, uniform_actions(pieces, int(env.single_action_space.n)))
+    codes = env.single_action_space
+    assert isinstance(codes, gym.spaces.Discrete)
+    return Player(env.step, uniform_actions(pieces, int(codes.n)))
 
 
 def uniform_actions(pieces: int, codes: int = HIGH - LOW + 1 + FIRST_PITCH) -> np.ndarray:
