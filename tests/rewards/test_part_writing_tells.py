@@ -1,4 +1,4 @@
-"""`part_writing` knows Bach's chorales from spoiled ones, and from all scripted non-music, on families that its fit has not seen."""
+"""`part_writing` knows chorales from spoiled ones and from all scripted non-music, on families that its fit has not seen."""
 
 from __future__ import annotations
 
