@@ -64,7 +64,17 @@ def test_marks_add_up_to_the_totals_of_the_same_reward_on_the_score(tune, capsys
 
 def test_a_mark_names_bar_beat_and_the_note_spelled_in_key(tune, capsys):
     (mark,) = judged(capsys, FIXED, "tune.mid", "--rule", "key")["pieces"][0]["marks"]
-    place = {"voice": 0, "step": 8, "bar": 1, "beat": 3.0, "note": "F4", "scope": "note", "last_bar": 1, "paid_at": 8, "others": []}
+    place = {
+        "voice": 0,
+        "step": 8,
+        "bar": 1,
+        "beat": 3.0,
+        "note": "F4",
+        "scope": "note",
+        "last_bar": 1,
+        "paid_at": 8,
+        "others": [],
+    }
     assert mark == {**place, "rule": "key", "value": -1.0}
     other = judged(capsys, FIXED, "tune.mid", "--rule", "key", "--key", "Ab major")["pieces"][0]["marks"]
     assert [m["note"] for m in other] == ["Gb4"]
