@@ -89,11 +89,11 @@ def _judge(rules: tuple[Rule, ...], name: str, head: str, form: str) -> str:
             continue
         # What happens once a bar or once a piece stands apart: inside, it would make the rest of the code slower. Rules of
         # whole chords are long: all inside one function they would take minutes to compile.
-        how = "small_kernel" if at in ("chord", "bar", "end") else "kernel"
+        how = "small_kernel" if at in ("chord", "bar", "end") else "inlined"
         parts.append(f"@{how}\ndef {name}_{at}(piece, voice, step, {head}):\n{''.join(lines)}\n\n")
         call = f"{name}_{at}(piece, voice, step, {head})\n"
         calls.append(f"    if {where}:\n        {call}" if where else f"    {call}")
-    return f"{''.join(parts)}@kernel\ndef {name}(piece, voice, step, {head}):\n{''.join(calls) or '    pass'}\n\n\n"
+    return f"{''.join(parts)}@inlined\ndef {name}(piece, voice, step, {head}):\n{''.join(calls) or '    pass'}\n\n\n"
 
 
 def _calls(rules: tuple[Rule, ...], kind: str, form: str) -> list[str]:

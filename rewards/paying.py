@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from musicgym.compiled import kernel, small_kernel
+from musicgym.compiled import inlined, kernel, small_kernel
 from musicgym.handle import Handle
 from musicgym.pieces import Piece, Pieces
 from musicgym.rewards.rules import ALL, LOWER
@@ -68,7 +68,7 @@ def judge_around(
     return judged
 
 
-@kernel
+@inlined
 def difference(pieces: Pieces, n: int, params: np.ndarray, sums: np.ndarray) -> None:
     """Add to `sums` what the last choice changed in the total of every rule: the music with it less the music before it."""
     count = pieces.log_count[n]

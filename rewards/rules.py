@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
-from musicgym.compiled import kernel
+from musicgym.compiled import inlined, kernel
 from musicgym.digest import digest
 from musicgym.pieces import Piece, Pieces
 
@@ -94,7 +94,7 @@ class Rule:
         self.about: About = about or _ABOUT_AT[at]
         if self.about not in ABOUTS:
             raise ValueError(f"rule {self.name}: about={about!r}: expected one of {', '.join(map(repr, ABOUTS))}")
-        self.compiled = kernel(_positional(function))
+        self.compiled = inlined(_positional(function))
         function.__qualname__ = f"{self.name}.function"  # where pickle finds it: the module's own name is the rule's
         self.carry = 0
         self.compiled_carried: Callable[..., float] | None = None
