@@ -87,8 +87,9 @@ def play(
         task, pieces, reward=reward, observation=observation, window=window, given=given, autoreset_mode="next-step"
     )
     observations, infos = env.reset(seed=seed, options=options)
-    if isinstance(choose, Attentive):
-        choose.attend(env.session)
+    player: object = choose
+    if isinstance(player, Attentive):
+        player.attend(env.session)
     terms = env.session.bound.terms
     totals = np.zeros((len(terms), pieces))
     scores: dict[int, Score] = {}

@@ -38,6 +38,8 @@ class Settings:
         blind: the agent sees zeros instead.
         n_envs: pieces played side by side.
         n_steps: choices in each of them between two updates.
+        ent_coef_end: what `ent_coef` becomes in a line by the end of training; None: it stays. High at first, an agent also finds
+            what it must lose something for on the way; low at last, it does what pays.
         batch_size, n_epochs, learning_rate, clip_range, ent_coef, gamma, gae_lambda: of PPO; the rate falls to 0 in a line.
         net: widths of the hidden layers of policy and value.
         reward_scale: rewards are multiplied by this on their way to PPO (not in any figure shown); None: by what makes the
@@ -65,6 +67,7 @@ class Settings:
     learning_rate: float = 1e-3
     clip_range: float = 0.2
     ent_coef: float = 0.17
+    ent_coef_end: float | None = None
     gamma: float = 0.95
     gae_lambda: float = 0.95
     net: tuple[int, ...] = (128,)
@@ -79,6 +82,8 @@ class Settings:
         for name in ("learning_rate", "clip_range", "ent_coef", "gamma", "gae_lambda"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
                 raise ValueError(f"{name}={getattr(self, name)}: expected 0 or more")
+        if self.ent_coef_end is not None and not (math.isfinite(self.ent_coef_end) and self.ent_coef_end >= 0):
+            raise ValueError(f"ent_coef_end={self.ent_coef_end}: expected 0 or more, or None")
         for name in ("steps", "n_envs", "n_steps", "batch_size", "n_epochs", "threads"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: expected 1 or more")
@@ -174,7 +179,7 @@ _TYPES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("blind", lambda value: isinstance(value, bool), "True or False"),
     ("learning_rate clip_range ent_coef gamma gae_lambda", _is_number, "a number"),
     ("net", _is_list_of(lambda width: _is_whole(width) and width >= 1), "a list of whole numbers, 1 or more"),
-    ("reward_scale", lambda value: value is None or _is_number(value), "a number, or None"),
+    ("reward_scale ent_coef_end", lambda value: value is None or _is_number(value), "a number, or None"),
 )
 
 

@@ -141,6 +141,18 @@ def load_agent(folder: Path, settings: Settings) -> MaskablePPO:
     return model
 
 
+def entropy_worth(settings: Settings, step: int) -> float:
+    """The coefficient of entropy after so many choices.
+
+    >>> entropy_worth(Settings(ent_coef=0.2, ent_coef_end=0.0, steps=4096), 1024)
+    0.15
+    """
+    if settings.ent_coef_end is None:
+        return settings.ent_coef
+    done = min(step / settings.total_steps, 1.0)
+    return settings.ent_coef + (settings.ent_coef_end - settings.ent_coef) * done
+
+
 class Falling:
     """A learning rate that falls in a line from `start` to 0."""
 
@@ -187,6 +199,8 @@ class _Keeper(BaseCallback):
 
     def _on_rollout_start(self) -> None:
         """Just after an update, where nothing is half done. Before the first rollout there is nothing to keep."""
+        assert isinstance(self.model, MaskablePPO)
+        self.model.ent_coef = entropy_worth(self.settings, self.num_timesteps)
         if self.num_timesteps > self.first_step:
             _check_weights(self.model)
             self._report()

@@ -207,6 +207,7 @@ def empty_pieces(n: int, task: Task, plan: Plan, steps: int) -> Pieces:
         previous=np.full(slots, -1, np.int16),
         order=np.zeros((n, task.voices * steps * task.sweeps, 2), np.int16),
         append=np.zeros(n, np.bool_),
+        forward=np.zeros(n, np.bool_),
         done=np.ones(n, np.bool_),
         written=np.zeros(n, np.bool_),
         seed=np.zeros(n, np.uint64),
@@ -278,7 +279,8 @@ def as_material(given: Sequence[Any] | Excerpts) -> Excerpts:
     """Scores or excerpts as excerpts. Raises TypeError for anything else."""
     if not isinstance(given, Excerpts) and not (isinstance(given, Sequence) and all(isinstance(s, Score) for s in given)):
         raise TypeError(f"given is a {type(given).__name__} of other things: expected a list of musicgym.Score, or excerpts")
-    return given if isinstance(given, Excerpts) else Excerpts.from_scores(list(given))
+    scores: Any = given
+    return given if isinstance(given, Excerpts) else Excerpts.from_scores(list(scores))
 
 
 @Entry

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -93,12 +94,13 @@ def misfits(music: Excerpts, times: int) -> dict[str, np.ndarray]:
     between = inside & (steps % times > 0)
     begins = music.onset.copy()
     begins[..., 1:] |= (music.pitch[..., 1:] == BLANK) != (music.pitch[..., :-1] == BLANK)
-    return {
+    found: dict[str, Any] = {
         "its length is no whole number of the task's steps": music.length % times > 0,
         "a note, a rest or a hole begins between two of the task's steps": (begins & between[:, None]).any(axis=(1, 2)),
         "its bars begin between two of the task's steps": (inside & ((music.position - steps) % times > 0)).any(axis=1),
         "its bars are no whole number of the task's steps": (inside & (music.bar % times > 0)).any(axis=1),
     }
+    return found
 
 
 def thinned(music: Excerpts, times: int) -> Excerpts:

@@ -123,6 +123,7 @@ class Pieces(NamedTuple):
     visits: np.ndarray  # int32 (N,): how many of `order` this piece uses
     cursor: np.ndarray  # int32 (N,): index into `order` of the slot to be chosen next
     append: np.ndarray  # bool (N,): every choice comes after all that stands there, so nothing written earlier can see it
+    forward: np.ndarray  # bool (N,): so it is but for given voices of lower numbers than all composed ones, such as a soprano
     done: np.ndarray  # bool (N,): the last choice finished the piece
     written: np.ndarray  # bool (N,): the last step wrote into this piece
     illegal: np.ndarray  # int32 (N,): choices repaired in this piece so far

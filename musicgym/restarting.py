@@ -167,17 +167,25 @@ def index_events(pieces: Pieces, n: int) -> None:
 
 
 @inlined
-def only_appends(pieces: Pieces, n: int, plan: Plan) -> bool:
-    """Whether nothing that is given comes after the first open slot, in a task that goes forward in time."""
-    if not plan.in_line:
-        return False
+def last_voice_ahead(pieces: Pieces, n: int) -> int:
+    """The highest number of a voice with a given slot after the first open one; -1 where none has."""
+    found = -1
     first_voice, first_step = pieces.order[n, 0, 0], pieces.order[n, 0, 1]
-    for step in range(first_step, pieces.length[n]):
-        for voice in range(pieces.pitch.shape[1]):
-            after_first = step > first_step or voice > first_voice
-            if after_first and pieces.given[n, voice, step]:
-                return False
-    return True
+    for voice in range(pieces.pitch.shape[1]):
+        for step in range(first_step if voice > first_voice else first_step + 1, pieces.length[n]):
+            if pieces.given[n, voice, step]:
+                found = voice
+                break
+    return found
+
+
+@inlined
+def first_open_voice(pieces: Pieces, n: int) -> int:
+    """The lowest number of a voice with an open slot."""
+    found = pieces.pitch.shape[1]
+    for k in range(pieces.visits[n]):
+        found = min(found, pieces.order[n, k, 0])
+    return found
 
 
 @inlined
@@ -192,7 +200,9 @@ def begin(pieces: Pieces, n: int, material: Excerpts, plan: Plan) -> None:
         drawn = cut_blanks(pieces, n, plan, drawn)
     set_order(pieces, n, plan, drawn)
     index_events(pieces, n)
-    pieces.append[n] = only_appends(pieces, n, plan)
+    ahead = last_voice_ahead(pieces, n) if plan.in_line else 0
+    pieces.append[n] = plan.in_line and ahead < 0
+    pieces.forward[n] = plan.in_line and (ahead < 0 or ahead < first_open_voice(pieces, n))
     pieces.cursor[n] = 0
     pieces.done[n] = False
     pieces.written[n] = False

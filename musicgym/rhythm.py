@@ -74,4 +74,4 @@ def against(music: Excerpts, bits: np.ndarray) -> np.ndarray:
     allowed = bits[:, place, np.minimum(music.position, bar - 1)].swapaxes(0, 1)  # (M, voices, steps)
     kind = np.where(music.onset, np.where(music.pitch == REST, RESTS, NOTES), HOLDS)
     concerned = (steps < music.length[:, None]) & (music.bar == bar) & (music.position < bar)
-    return (allowed & kind == 0) & concerned[:, None] & (music.pitch != BLANK)
+    return np.asarray((allowed & kind == 0) & concerned[:, None] & (music.pitch != BLANK))

@@ -80,7 +80,7 @@ def put(pieces: Pieces, n: int, voice: int, step: int, pitch: int, onset: bool, 
     pieces.start[n, voice, step] = start
     last_note = step if onset and pitch >= 0 else pieces.previous[n, voice, step]
     after = step + 1
-    if pieces.append[n]:
+    if pieces.forward[n]:
         if after < length:
             pieces.previous[n, voice, after] = last_note
         return
@@ -141,7 +141,7 @@ def allowed(pieces: Pieces, n: int, voice: int, step: int, plan: Plan) -> int:
         place = LAST_BAR
     elif first <= 0:
         place = FIRST_BAR
-    bits = np.int64(plan.rhythm[voice, place, pieces.position[n, step]])
+    bits: int = plan.rhythm[voice, place, pieces.position[n, step]]
     return ANY if bits == HOLDS and not can_hold(pieces, n, voice, step) else bits
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from musicgym.engine import Engine, as_material, finished_pieces, lay_slots
 from musicgym.handle import handle
 from musicgym.pieces import Excerpts, Pieces
-from musicgym.rewards.rules import Rule
+from musicgym.rewards.rules import ALL, Rule
 from musicgym.score import BLANK
 from musicgym.task import Task
 from musicgym.threads import over_rows
@@ -120,7 +120,8 @@ class Reward(abc.ABC):
         voices, steps = material.pitch.shape[1:]
         inside = np.arange(steps) < material.length[:, None, None]  # (M, 1, steps)
         # Where slots are left out, a slot doesn't stand right behind all that was written before it.
-        engine.pieces.append[((material.pitch == BLANK) & inside).any(axis=(1, 2))] = False
+        has_blanks = ((material.pitch == BLANK) & inside).any(axis=(1, 2))
+        engine.pieces.append[has_blanks] = engine.pieces.forward[has_blanks] = False
         bound.reset(engine.pieces, np.ones(engine.num_pieces, bool))
         sites = np.zeros((engine.num_pieces, len(bound.terms), voices, steps), np.float32)
         read = handle(material)
@@ -274,7 +275,8 @@ class BoundRules(BoundReward):
     def reset(self, pieces: Pieces, mask: np.ndarray) -> None:
         # Carries stand still while any piece isn't written forward in time: afterwards all have to catch up.
         rows = mask.nonzero()[0] if self._appends else np.arange(len(mask))
-        self._appends = bool(pieces.append[rows].all())
+        grows = pieces.append if self.kernels.SEES == ALL else pieces.forward  # what stands ahead may only be seen, not see
+        self._appends = bool(grows[rows].all())
         if self._carries and self._appends:
             self.carry[rows] = 0.0
             if pieces.order[rows, 0].any() or pieces.cursor[rows].any():  # something stands there already

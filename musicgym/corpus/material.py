@@ -96,7 +96,7 @@ def drawn(
         found, families = as_symbols(found.take(fits)), families[fits]
     if ranges is not None:
         low, high = ranges[:, 0, None], ranges[:, 1, None]
-        fits = ((found.pitch < 0) | ((found.pitch >= low) & (found.pitch <= high))).all(axis=(1, 2))
+        fits = np.asarray(((found.pitch < 0) | ((found.pitch >= low) & (found.pitch <= high))).all(axis=(1, 2)))
         found, families = found.take(fits), families[fits]
     if not len(found.length):
         raise ValueError(

@@ -76,8 +76,10 @@ def counterpoint(
     if place.__class__ is not int or not 0 <= place < voices:
         raise ValueError(f"cantus_voice={cantus_voice!r}: expected 0..{voices - 1} (0 the highest), or None")
     added = _ranges(range, ADDED_RANGES[voices, place])
-    source, own = cantus, CANTUS_RANGE
-    if not isinstance(cantus, str):
+    own = CANTUS_RANGE
+    if isinstance(cantus, str):
+        source = cantus
+    else:
         pitches = _pitches(cantus)
         source, own = cantus_source(pitches), (min(*CANTUS_RANGE, *pitches), max(*CANTUS_RANGE, *pitches))
         _check_room(pitches, place, added)

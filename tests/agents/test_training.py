@@ -182,6 +182,7 @@ def test_a_tree_of_arrays_numbers_and_text_comes_back(tmp_path):
         ("n_envs", 0, "1 or more"),
         ("reward_scale", 0.0, "above 0"),
         ("ent_coef", -1.0, "0 or more"),
+        ("ent_coef_end", -1.0, "0 or more"),
         ("learning_rate", float("nan"), "0 or more"),
         ("options", 5, "names with values"),
         ("net", "x", "list of whole numbers"),
