@@ -185,6 +185,8 @@ def plan_of(task: Task) -> Plan:
         blank=float(task.blank),
         holes=task.holes_kind,
         filled=task.begin == "filled",
+        past=task.sees == "past",
+        lookahead=task.lookahead,
         order=task.order_kind,
         sweeps=task.sweeps,
         rhythm=task.rhythm_bits(),

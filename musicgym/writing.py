@@ -35,6 +35,8 @@ class Plan(NamedTuple):
     blank: float  # share of the other voices that is blank
     holes: int  # what is blank or given as one: SLOT, BAR or VOICE
     filled: bool  # blanks begin with the source's notes in them
+    past: bool  # composers hear given voices only up to now, and `lookahead` steps more
+    lookahead: int
     order: int  # TIME_FIRST, VOICE_FIRST or RANDOM
     sweeps: int
     rhythm: np.ndarray  # uint8 (voices, 3, steps of a bar): what may stand there, by bits; no steps where everything may
@@ -80,7 +82,7 @@ def put(pieces: Pieces, n: int, voice: int, step: int, pitch: int, onset: bool, 
     pieces.start[n, voice, step] = start
     last_note = step if onset and pitch >= 0 else pieces.previous[n, voice, step]
     after = step + 1
-    if pieces.forward[n]:
+    if pieces.append[n]:
         if after < length:
             pieces.previous[n, voice, after] = last_note
         return

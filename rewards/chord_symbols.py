@@ -140,7 +140,7 @@ def cadence_chord(piece, voice, step, *, inverted=0.5):
 
 @rule(sees="lower", at="note")
 def chord_over_bar_line(piece, voice, step):
-    """-1 where a bar begins with the chord that the last one ended with: harmony moves with the bar (in Bach at nine of ten)."""
+    """-1 where a bar begins with the chord that the last one ended with: in Bach harmony moves at nine bar lines of ten."""
     if not is_last(piece, voice) or step == 0 or piece.position[step] > 0:
         return 0.0
     chord = chord_at(piece, step)
@@ -173,7 +173,7 @@ def six_four_left(piece, voice, step):
 
 @rule(sees="lower", at="note", about="before")
 def dominant_resolves(piece, voice, step):
-    """-1 where a dominant seventh is followed by a root that lies neither a fourth nor a step above its own (deceptively)."""
+    """-1 where a dominant seventh is followed by a root neither a fourth above its own nor, deceptively, a step above it."""
     before = follows_other(piece, step) if is_last(piece, voice) else -1
     if before < 0 or before % len(QUALITIES) != DOMINANT_SEVENTH:
         return 0.0

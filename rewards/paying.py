@@ -53,14 +53,23 @@ def put_block(block: np.ndarray, out: np.ndarray, first: int, end: int) -> None:
 
 @small_kernel
 def judge_around(
-    pieces: Pieces, n: int, low: int, high: int, first: int, last: int, sign: float, params: np.ndarray, sums: np.ndarray
+    pieces: Pieces,
+    n: int,
+    low: int,
+    high: int,
+    first: int,
+    last: int,
+    end: int,
+    sign: float,
+    params: np.ndarray,
+    sums: np.ndarray,
 ) -> int:
-    """Judge all filled sites that can see voices low..high in steps first..last; returns how many those are."""
+    """Judge all filled sites before step `end` that can see voices low..high in steps first..last; returns how many those are."""
     piece = view(pieces, n)
     lowest = 0 if SEES == ALL else low
     highest = pieces.pitch.shape[1] - 1 if SEES >= LOWER else high
     judged = 0
-    for step in range(first, min(pieces.length[n], last + SPAN + 1)):
+    for step in range(first, min(end, last + SPAN + 1)):
         for voice in range(lowest, highest + 1):
             if pieces.pitch[n, voice, step] != BLANK:
                 judge_seen(piece, voice, step, low, high, last, sign, params, sums)
@@ -69,8 +78,11 @@ def judge_around(
 
 
 @inlined
-def difference(pieces: Pieces, n: int, params: np.ndarray, sums: np.ndarray) -> None:
-    """Add to `sums` what the last choice changed in the total of every rule: the music with it less the music before it."""
+def difference(pieces: Pieces, n: int, end_of_sites: int, params: np.ndarray, sums: np.ndarray) -> None:
+    """Add to `sums` what the last choice changed in the total of every rule: the music with it less the music before it.
+
+    Sites from step `end_of_sites` on are left out.
+    """
     count = pieces.log_count[n]
     if count == 0:
         return
@@ -83,10 +95,10 @@ def difference(pieces: Pieces, n: int, params: np.ndarray, sums: np.ndarray) -> 
         while end < pieces.length[n] and pieces.pitch[n, voice, end] != BLANK and not pieces.onset[n, voice, end]:
             end += 1
         last = max(last, end - 1)
-    judged = judge_around(pieces, n, low, high, first, last, 1.0, params, sums)
+    judged = judge_around(pieces, n, low, high, first, last, end_of_sites, 1.0, params, sums)
     if judged > fresh:  # something that stood there before can see the change
         swap_log(pieces, n, True)
-        judge_around(pieces, n, low, high, first, last, -1.0, params, sums)
+        judge_around(pieces, n, low, high, first, last, end_of_sites, -1.0, params, sums)
         swap_log(pieces, n, False)
 
 
@@ -147,7 +159,7 @@ def _pay_any(
         end = min(first + BLOCK, hi)
         for n in range(first, end):
             sums[:] = 0.0
-            difference(pieces, n, params, sums)
+            difference(pieces, n, pieces.length[n], params, sums)
             for r in range(weights.shape[0]):
                 block[n - first, r] = weights[r] * sums[r]
         put_block(block, out, first, end)
@@ -228,13 +240,16 @@ def _forbid_codes(
         if pieces.cursor[n] >= pieces.visits[n]:
             continue
         voice, step = pieces.order[n, pieces.cursor[n], 0], pieces.order[n, pieces.cursor[n], 1]
+        heard = pieces.length[n]  # masks must not tell of given notes that are yet to be heard
+        if plan.past:
+            heard = min(heard, step + plan.lookahead + 1)
         left = 0
         for code in range(mask.shape[1]):
             if mask[n, code]:
                 pieces.log_count[n] = 0
                 write_code(pieces, n, voice, step, code, plan.low, plan)
                 sums[:] = 0.0
-                difference(pieces, n, params, sums)
+                difference(pieces, n, heard, params, sums)
                 swap_log(pieces, n, True)
                 worst = 0.0
                 for r in range(sums.shape[0]):

@@ -112,5 +112,7 @@ def accompaniment(
     """
     if not given:
         raise ValueError("Accompaniment(given=()): expected one or more voices of the partner's, such as (0,), the soprano")
-    heard: dict[str, Any] = {"sees": "past", "lookahead": lookahead, **fields}
+    if fields.get("sees", "past") != "past":
+        raise ValueError(f"Accompaniment(sees={fields['sees']!r}): expected lookahead=, or musicgym/Chorale-v0, which sees all")
+    heard: dict[str, Any] = {**fields, "sees": "past", "lookahead": lookahead}
     return chorale(given, bars, steps_per_quarter, choice, source, meter, ranges=ranges, **heard)

@@ -72,6 +72,8 @@ def counterpoint(
         raise ValueError(f"species={species!r}: expected 1, 2, 3, 4 or 5")
     if voices.__class__ is not int or voices not in (2, 3):
         raise ValueError(f"voices={voices!r}: expected 2 or 3, the cantus firmus among them")
+    if above.__class__ is not bool:
+        raise ValueError(f"above={above!r}: expected True or False")
     place = (voices - 1 if above else 0) if cantus_voice is None else cantus_voice
     if place.__class__ is not int or not 0 <= place < voices:
         raise ValueError(f"cantus_voice={cantus_voice!r}: expected 0..{voices - 1} (0 the highest), or None")

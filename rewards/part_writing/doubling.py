@@ -63,9 +63,9 @@ def doubled_fault(piece, voice, step):
 
 @rule(sees="lower", at="chord")
 def incomplete_chord(piece, voice, step):
-    """-1 for a beat on which three voices or more sound but two pitch classes, -2 where they sound one (Piston, Harmony).
+    """-1 for a beat on which voices sound but two pitch classes, -2 where they sound one, -3 where all rest (Piston, Harmony).
 
-    A triad needs its root and third; most have their fifth too.
+    Only in music of three voices and more. A triad needs its root and third; most have their fifth too.
     """
     if not is_last(piece, voice) or voice < 2 or not on_beat(piece, step):
         return 0.0

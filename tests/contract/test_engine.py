@@ -114,7 +114,7 @@ def assert_indices(engine, row=0):
             stands = score.pitch[v, s] != BLANK
             if stands:
                 assert pieces.start[row, v, s] == begin, (v, s)
-            if stands or not pieces.forward[row]:
+            if stands or not pieces.append[row]:
                 assert pieces.previous[row, v, s] == last, (v, s)
             last = s if score.onset[v, s] and score.pitch[v, s] >= 0 else last
 

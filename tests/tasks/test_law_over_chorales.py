@@ -5,6 +5,7 @@ import pytest
 
 from musicgym import ComposeVectorEnv, rewards
 from musicgym.pieces import Excerpts
+from musicgym.rewards import rule
 from musicgym.tasks.chorale import accompaniment, chorale
 from musicgym.tasks.infill import infill
 
@@ -31,11 +32,25 @@ def as_they_stand(env: ComposeVectorEnv) -> Excerpts:
     return Excerpts(*(getattr(pieces, name).copy() for name in Excerpts._fields))
 
 
+@rule
+def followed(piece, voice, step):
+    """+1 for each voice whose last note is nearer than a fifth (our own): it sees all voices, also those written later."""
+    found = 0.0
+    for other in range(piece.pitch.shape[0]):
+        before = piece.previous[other, step]
+        if other != voice and before >= 0 and piece.pitch[voice, step] >= 0:
+            found += abs(piece.pitch[other, before] - piece.pitch[voice, step]) < 7
+    return found
+
+
+JUDGES = [("part_writing", name) for name in TASKS] + [("followed", name) for name in TASKS]
+JUDGES += [(judge, name) for judge in ("theory", "counterpoint") for name in list(TASKS)[:1]]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", TASKS)
-@pytest.mark.parametrize("judge", ["part_writing", "theory", "counterpoint"])
+@pytest.mark.parametrize(("judge", "name"), JUDGES)
 def test_what_is_paid_is_what_the_music_is_worth_less_what_was_given(judge, name):
-    reward = rewards.parse(judge)
+    reward = followed() if judge == "followed" else rewards.parse(judge)
     env = ComposeVectorEnv(TASKS[name], EXCERPTS, reward=reward, observation="tokens", autoreset_mode="disabled")
     draws = np.random.default_rng(0)
     env.reset(seed=7)
