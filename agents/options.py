@@ -19,7 +19,7 @@ _WORDS = {"none": None, "true": True, "false": False}
 def parse_options(words: Iterable[str], flag: str = "--option") -> dict[str, Any]:
     """Options from words of the form name=value; `flag` is what messages call them.
 
-    A value is a number, none, true, false or text; a list of them, with commas between, is a tuple, and `given=0,` is one of one.
+    A value is a number, none, true, false or text; a list of them, with commas between, is a tuple, `given=0,` is one of one and `given=()` of none.
 
     Raises:
         ValueError: a word of another form, a name that comes twice.
@@ -36,8 +36,10 @@ def parse_options(words: Iterable[str], flag: str = "--option") -> dict[str, Any
             raise ValueError(f"{flag} {word!r}: expected name=value, such as length=64 or key='A minor'")
         if name in found:
             raise ValueError(f"{flag} {word!r}: {name} has a value already, {found[name]!r}; expected one")
-        parts = [_value(part.strip()) for part in text.split(",") if part.strip()]
-        found[name] = tuple(parts) if "," in text else parts[0] if parts else ""
+        text = text.strip()
+        listed = text[1:-1] if text.startswith("(") and text.endswith(")") else text
+        parts = [_value(part.strip()) for part in listed.split(",") if part.strip()]
+        found[name] = tuple(parts) if "," in text or listed != text else parts[0] if parts else ""
     return found
 
 

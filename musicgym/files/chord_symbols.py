@@ -39,6 +39,8 @@ def code_of(symbol: Any) -> int | None:
     """The code of a chord symbol, `NO_CHORD` of "N.C."; None of a chord that a score has no code for."""
     if isinstance(symbol, music21.harmony.NoChord):
         return NO_CHORD
+    if not symbol.pitches:  # no root: music21 would look for it for ever
+        return None
     try:
         root, bass = symbol.root().pitchClass, symbol.bass().pitchClass
         bits = sum(1 << pitch for pitch in {pitch.pitchClass for pitch in symbol.pitches})

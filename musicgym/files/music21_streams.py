@@ -214,7 +214,8 @@ class _PartReader:
         if isinstance(element, music21.harmony.Harmony):
             code = chord_symbols.code_of(element)
             if code is None:
-                self.changes.append(Change("ignored", self.index, self._step(element.offset), f"chord symbol {element.figure}"))
+                told = element.figure if element.pitches else "without a root"
+                self.changes.append(Change("ignored", self.index, self._step(element.offset), f"chord symbol {told}"))
             else:
                 self.symbols.append((self._step(element.offset), code))
             return

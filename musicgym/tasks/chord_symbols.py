@@ -25,7 +25,7 @@ def chord_symbols(
     The melody is voice 0; the chords stand written out in four voices below it (see `musicgym.SymbolChoice`), so that they can be
     heard, and `Score.chord` names them. One's own melody comes with `reset(options={"given": score})`, a score of one voice;
     one's own chords as `Score.chord` of such a score, whose voice is blank where a melody is to be composed. Chords that are
-    there stay.
+    there stay; where every step has one, all are chosen anew.
 
     Args:
         compose: "chords": a choice is a chord's root, quality and inversion for one beat or half bar. "melody": it is one step

@@ -41,6 +41,12 @@ def test_values_are_read_as_what_they_look_like(word, name, value):
     assert type(found[name]) is type(value)
 
 
+def test_tuples_of_none_and_of_one_can_be_typed_in_parentheses():
+    assert parse_options(["given=()", "forbid=(strict_counterpoint)", "range=(60,72)"]) == {
+        "given": (), "forbid": ("strict_counterpoint",), "range": (60, 72),
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("words", [["length"], ["=5"], ["a b=5"], ["length=8", "length=9"], [""]])
 def test_words_of_another_form_are_refused(words):
     with pytest.raises(ValueError, match=r"--option .*expected"):

@@ -69,3 +69,14 @@ def test_a_lead_sheet_of_another_program_is_read() -> None:
 
 def test_a_score_without_a_single_chord_has_none() -> None:
     assert dataclasses.replace(Score.blank(1, 3), chord=np.full(3, NO_CHORD)).chord is None
+
+
+@pytest.mark.parametrize("inside", ["", "<function>V</function>", "<numeral><numeral-root>5</numeral-root></numeral>"])
+def test_symbols_without_a_root_are_reported_and_left_out(inside: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.musicxml"
+    Score.from_notes([[(0, 16, 72, 80)]]).to_musicxml(path)
+    harmony = f"<harmony>{inside}<kind>major</kind></harmony>"
+    path.write_text(path.read_text(encoding="utf-8").replace("<note", harmony + "<note", 1), encoding="utf-8")
+    back = Score.from_musicxml(path)
+    assert back.chord is None
+    assert any("chord symbol without a root" in change.detail for change in back.changes)
