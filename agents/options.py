@@ -19,7 +19,8 @@ _WORDS = {"none": None, "true": True, "false": False}
 def parse_options(words: Iterable[str], flag: str = "--option") -> dict[str, Any]:
     """Options from words of the form name=value; `flag` is what messages call them.
 
-    A value is a number, none, true, false or text; a list of them, with commas between, is a tuple, `given=0,` is one of one and `given=()` of none.
+    A value is a number, none, true, false or text. A list of them, with commas between, is a tuple: `given=0,` is one of one,
+    `given=()` one of none.
 
     Raises:
         ValueError: a word of another form, a name that comes twice.
