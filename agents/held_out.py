@@ -58,9 +58,10 @@ def real_tunes(task: Task, reward: Reward, split: str = "test") -> RealTunes:
         written = as_written(task, pages, reward)
         if written is None:
             return RealTunes(None, {}, "no real music beside it: its composer's choices at these blanks can't be told apart")
-        return RealTunes(
-            written[0], {}, f"real tunes: the composer's own voices, {pages.note.removeprefix('judged ')}", written[1]
-        )
+        sample, music = written
+        by_collection = {task.source.partition("/")[0]: (len(sample.totals), float(sample.totals.sum(axis=1).mean()))}
+        note = f"real tunes: the composer's own voices, {pages.note.removeprefix('judged ')}"
+        return RealTunes(sample, by_collection, note, music)
     if task.voices != 1 or task.length is None or isinstance(task.choice, ChordChoice):
         return RealTunes(
             None, {}, "no real tunes: they are for tasks of one voice that begin with an empty page, or with a source"

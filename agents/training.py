@@ -144,8 +144,8 @@ def load_agent(folder: Path, settings: Settings) -> MaskablePPO:
 def entropy_worth(settings: Settings, step: int) -> float:
     """The coefficient of entropy after so many choices.
 
-    >>> entropy_worth(Settings(ent_coef=0.2, ent_coef_end=0.0, steps=4096), 1024)
-    0.15
+    >>> entropy_worth(Settings(ent_coef=0.5, ent_coef_end=0.0, steps=4096), 1024)
+    0.375
     """
     if settings.ent_coef_end is None:
         return settings.ent_coef

@@ -9,6 +9,7 @@ from fractions import Fraction
 import music21
 import numpy as np
 
+from musicgym.choir import is_choir
 from musicgym.files import chord_symbols, unprinted
 from musicgym.files.notation import Bar, Value, bars, letter_alter_octave, positions_as_read, signature, spelled, values
 from musicgym.score import MODES, MeterChange, Note, Score
@@ -213,6 +214,9 @@ def _clef(score: Score, voice: int) -> music21.clef.Clef:
     if score.voices == 1 or not sounding.size:
         low = bool(sounding.size) and float(np.median(sounding)) < _LOWEST_TREBLE
         return music21.clef.BassClef() if low else music21.clef.TrebleClef()
+
+    if is_choir(score):
+        return (music21.clef.TrebleClef, music21.clef.TrebleClef, music21.clef.Treble8vbClef, music21.clef.BassClef)[voice]()
 
     def beyond(kind: int) -> float:
         lowest, highest = ((62, 79), (50, 67), (41, 59))[kind]  # a note further than the lowest and the highest line

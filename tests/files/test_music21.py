@@ -67,7 +67,7 @@ def test_written_measures_are_full_and_numbered(chorale: Any) -> None:
     assert [type(p.recurse().getElementsByClass("Clef").first()).__name__ for p in written.parts] == [
         "TrebleClef",
         "TrebleClef",
-        "TrebleClef",
+        "Treble8vbClef",
         "BassClef",
     ]
 
