@@ -4,8 +4,9 @@ The generated ones stand in `cantus_firmi.txt`; `python -m musicgym.corpus.cantu
 
 Their rules, after Shaffer, "Composing a cantus firmus" (kshaffer.github.io/musicianshipResources/cantusFirmus.html), and
 Rothgeb, "The Cantus Firmus" (rothfarb.faculty.music.ucsb.edu/courses/103/Cantus_Firmus.html): 8 to 14 notes of the mode,
-none repeated at once; the final first and last, in one register, the last approached by step; melodic consonances no larger
-than an octave (our own: minor sixths and octaves only upwards); a range of a fifth to a tenth; one climax, heard once, a
+none repeated at once; the final first and last, in one register, the last approached by step, from below
+only by semitone (our own: a given note cannot be raised, and no line could close upon a whole tone); melodic consonances no
+larger than an octave (our own: minor sixths and octaves only upwards); a range of a fifth to a tenth; one climax, heard once, a
 fifth or more above the final and not on the seventh degree; a fourth or more is followed by a step back; no three leaps in a
 row and no two in one direction; mostly steps (our own: two to four leaps, no more than two in five moves); no pair of moves
 repeated at once, but for scales; no run in one direction that outlines a tritone, a seventh or more than an octave.
@@ -110,7 +111,7 @@ class Grammar:
 
     Example:
         >>> Grammar("D dorian").count(8)
-        52
+        33
     """
 
     def __init__(self, key: str) -> None:
@@ -167,7 +168,7 @@ class Grammar:
         if not max(self._lowest, peak - 9) <= degree <= peak or (degree == peak and line.peaked):
             return None
         semitones = abs(self.pitch(degree) - self.pitch(line.degree))
-        if semitones not in _SEMITONES[size] or (left == 1 and leap):
+        if semitones not in _SEMITONES[size] or (left == 1 and (leap or move * semitones > 1)):
             return None
         if abs(line.last) >= 3 and not (back and size == 1):
             return None

@@ -28,7 +28,7 @@ def obeys(cantus):
     degree = (max(places) - places[0]) % 7
     return (
         0 not in moves
-        and not leaps[-1]
+        and moves[-1] in (-2, -1, 1)
         and all(abs(m) in (1, 2, 3, 4, 5, 7) or m in (8, 12) for m in moves)
         and max(places) - places[0] >= 4 and degree != 6 and max(places) - min(places) <= 9 and min(places) - places[0] >= -3
         and notes.count(max(notes)) == 1
