@@ -103,8 +103,10 @@ class Task:
         for name in ("meter", "given", "forbid", "programs"):
             if isinstance(getattr(self, name), (list, np.ndarray)):
                 object.__setattr__(self, name, tuple(getattr(self, name)))
-            if not isinstance(getattr(self, name), (tuple, type(None))):
+            if not isinstance(getattr(self, name), tuple) and not (name == "meter" and self.meter is None):
                 raise ValueError(f"Task({name}={getattr(self, name)!r}): expected a tuple")
+        if not isinstance(self.source, str):
+            raise ValueError(f"Task(source={self.source!r}): expected names of corpora as text, or ''")
         object.__setattr__(self, "rhythm", tupled(self.rhythm))
         if isinstance(self.key, (list, tuple)):
             object.__setattr__(self, "key", tuple(self.key))

@@ -23,6 +23,8 @@ MELODY = "musicgym/Melody-v0"
         ({"task": "xyz"}, "unknown task 'xyz': registered are .*musicgym/Melody-v0"),
         ({"observation": "pixels"}, "observation='pixels': expected one of onehot, tokens, pianoroll"),
         ({"observation": None}, "observation=None: expected one of"),
+        ({"forbid": None}, r"Task\(forbid=None\): expected a tuple"),
+        ({"source": 5}, r"Task\(source=5\): expected names of corpora as text"),
         ({"window": 0}, r"window=0: expected 1\.\.1024"),
         ({"window": 2.5}, r"window=2.5: expected 1\.\.1024"),
         ({"window": "8"}, r"window='8': expected 1\.\.1024"),
