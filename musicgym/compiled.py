@@ -171,7 +171,9 @@ def _written(name: str, text: str) -> Path | None:
 def _announce(folder: Path) -> None:
     """Say why the first start is slow; once a process, and only where something is compiled."""
     print(
-        f"musicgym compiles what it needs, once, into {folder}: a first start takes some 20 seconds", file=sys.stderr, flush=True
+        f"musicgym compiles what it needs, once, into {folder}: that takes 20 seconds or, with many rules, a minute or two",
+        file=sys.stderr,
+        flush=True,
     )
 
 
