@@ -35,7 +35,7 @@ TUNED: tuple[Tuned, ...] = (
     Tuned("musicgym/Melody-v0", "theory", {"options": {"length": 64}, "window": 16, "steps": 800_000, "ent_coef": 0.08}),
     # Entropy that begins high and falls to nothing: without it no agent finds the raised leading tone, which is a fault anywhere
     # but at the close (seed 1001: 49 % of pieces legal with 2,000,000 choices at 0.01, 80 % with 1,500,000 falling from 0.3, when
-    # an eighth of the cantus firmi had no legal line; seed 1002, since then: 96 % with 2,200,000).
+    # an eighth of the cantus firmi had no legal line; seed 1002, since then: 96 % with 2,200,000; by a script that is not kept).
     Tuned(
         "musicgym/Counterpoint-v0",
         None,

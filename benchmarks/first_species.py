@@ -33,6 +33,7 @@ from musicgym.agents.runs import write_json
 from musicgym.agents.settings import Settings, reward_of, task_of
 from musicgym.benchmarks.exhaustive import best
 from musicgym.benchmarks.train_controls import CONTROL_SEEDS, control_arms
+from musicgym.grids import side_by_side
 from musicgym.pieces import Excerpts
 from musicgym.task import Task
 
@@ -55,17 +56,7 @@ class Written(NamedTuple):
 
 def pages_of(task: Task, split: str) -> Excerpts:
     """The cantus firmi that are judged by: Fux's own, then a split's."""
-    parts = [task.changed(source=source).material() for source in ("fux_cantus", f"cantus/{split}")]
-    steps = max(part.pitch.shape[2] for part in parts)
-    widened = [Excerpts(*(_wider(array, part.pitch.shape[2], steps) for array in part)) for part in parts]
-    return Excerpts(*(np.concatenate(arrays) for arrays in zip(*widened, strict=True)))
-
-
-def _wider(array: np.ndarray, steps: int, wanted: int) -> np.ndarray:
-    """The last axis, if it is that of steps, filled up to as many as wanted."""
-    if array.ndim < 2 or array.shape[-1] != steps:
-        return array
-    return np.concatenate([array, np.repeat(array[..., -1:], wanted - steps, axis=-1)], axis=-1)
+    return side_by_side([task.changed(source=source).material() for source in ("fux_cantus", f"cantus/{split}")])
 
 
 def write(name: str, seed: int, task: Task, pages: Excerpts, choose: Player, seconds: float = 0.0, **seen: Any) -> Written:
@@ -124,12 +115,12 @@ def trained(arm: str, settings: Settings, split: str) -> list[Written]:
 def optimum(task: Task, page: Excerpts) -> tuple[float, int]:
     """The most that can be earned to one cantus firmus, and how many pieces earn it."""
     reward = rewards.parse(_reward_text())
-    found = best(task, page, reward, gain=_gain(reward))
+    found = best(task, page, reward, gain=_gain(reward) * (task.voices - len(task.given)))
     return found.total, len(found.pieces.length)
 
 
 def _gain(reward: rewards.Reward) -> float:
-    """What all choices after a beginning can be paid at most: of these rules, which punish, only `climax` pays, once a voice."""
+    """What a voice can be paid at most after any beginning: of these rules, which punish, only `climax` pays, once a voice."""
     assert isinstance(reward, rewards.Rules)
     return sum(weight for term, _, _, weight in reward.entries if term in PAYING)
 

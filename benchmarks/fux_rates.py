@@ -6,13 +6,13 @@ python -m musicgym.benchmarks.fux_rates   # the tables of docs/counterpoint.md
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from musicgym import Score, corpus
+from musicgym import Score
+from musicgym.corpus.fux import Exercise, exercises
 from musicgym.rewards import Rules
 from musicgym.rewards.counterpoint import SHARED, counterpoint_rules, hard_rules
 
@@ -23,31 +23,12 @@ EXPLANATIONS = {
 }
 
 
-class Exercise(NamedTuple):
-    """One of Fux's solutions."""
-
-    figure: str
-    species: int
-    score: Score
-
-
 class Breach(NamedTuple):
     """A place where a rule punishes."""
 
     figure: str
     bar: int
     rule: str
-
-
-def exercises() -> list[Exercise]:
-    """All of the corpus "fux", in the order of its figures."""
-    found = []
-    for score in corpus.load("fux"):
-        named = re.search(r"figure (\w+): species (\d)", score.title)
-        if named is None:
-            raise ValueError(f"{score.title!r}: expected a title with 'figure .. : species ..', as the corpus fux has")
-        found.append(Exercise(named[1], int(named[2]), score))
-    return sorted(found, key=lambda exercise: (exercise.species, exercise.figure.zfill(4)))
 
 
 def plain() -> Rules:
@@ -87,7 +68,8 @@ def unit(rule: str) -> str:
 def breaches(found: list[Exercise]) -> list[Breach]:
     """Every place where a rule punishes."""
     rules, places = plain(), []
-    for figure, _, score in found:
+    for exercise in found:
+        figure, score = exercise.figure, exercise.score
         _, marks = rules.score([score], marks=True)  # float32 (1, rules, voices, steps)
         bars = np.cumsum(score.position == 0)
         for rule, step in zip(*np.nonzero((marks[0] < 0).any(axis=1)), strict=True):

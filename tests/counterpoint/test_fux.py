@@ -9,7 +9,8 @@ import pytest
 
 from musicgym import Score
 from musicgym.benchmarks import fux_rates
-from musicgym.benchmarks.fux_rates import Exercise, admitted, breaches, exercises, octave_higher, plain
+from musicgym.benchmarks.fux_rates import admitted, breaches, octave_higher, plain
+from musicgym.corpus.fux import Exercise, exercises
 from musicgym.rewards.counterpoint import hard_rules, strict_counterpoint
 
 BY_SPECIES = {1: (9, 10), 2: (4, 4), 3: (4, 4), 4: (4, 4), 5: (4, 4)}

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musicgym import StepChoice, Task
-from musicgym.benchmarks.fux_rates import exercises, plain
+from musicgym.benchmarks.fux_rates import plain
+from musicgym.corpus.fux import exercises
 from musicgym.pieces import Excerpts
 from musicgym.score import BLANK
 from musicgym.testing import check_reward
