@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -220,18 +219,11 @@ class Voices:
 
     def render(self) -> Any:
         """The piece as `render_mode` says, as `ComposeEnv.render` gives it. Raises RuntimeError before the first `reset`."""
-        if self.render_mode is None:
-            gym.logger.warn(
-                "render() without a render_mode: make the environment with render_mode='ansi', 'rgb_array' or 'human'"
-            )
-            return None
-        from musicgym.render.frame import frame
+        from musicgym.render.frame import show
 
-        self._check_begun("render()")
-        if self.render_mode == "human":
-            print(frame(self.session.engine, 0, "ansi"), file=sys.stdout, flush=True)
-            return None
-        return frame(self.session.engine, 0, self.render_mode)
+        if self.render_mode is not None:
+            self._check_begun("render()")
+        return show(self.session.engine, self.render_mode)
 
     def close(self) -> None:
         """Nothing to close."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
+import gymnasium as gym
 import numpy as np
 
 from musicgym.engine import Engine
@@ -23,3 +27,14 @@ def frame(engine: Engine, row: int, mode: str) -> str | np.ndarray:
     return pianoroll(
         score, width=min(width, 1280), pitches=pitch_bounds(engine.task, engine.material), cursor=cursor, given=given
     )
+
+
+def show(engine: Engine, mode: str | None) -> Any:
+    """What an environment's `render` gives of its piece; "human" prints it, and without a mode there is a warning."""
+    if mode is None:
+        gym.logger.warn("render() without a render_mode: make the environment with render_mode='ansi', 'rgb_array' or 'human'")
+        return None
+    if mode == "human":
+        print(frame(engine, 0, "ansi"), file=sys.stdout, flush=True)
+        return None
+    return frame(engine, 0, mode)
