@@ -1,6 +1,6 @@
 """How well do agents learn first species? On cantus firmi they never saw, beside random play, greedy play and the exact optimum.
 
-    python -m musicgym.benchmarks.first_species                  # 5 seeds of the agent and of its control runs
+    python -m musicgym.benchmarks.first_species                  # 5 seeds of the agent, 2 of each control run
     python -m musicgym.benchmarks.first_species --seeds 1001 --arm trained --split valid    # while tuning
 
 The agent is `musicgym train --task Counterpoint` as it comes: masks show range and rhythm alone, rules only pay. Each writes
@@ -40,6 +40,7 @@ from musicgym.task import Task
 TASK, HARD = "musicgym/Counterpoint-v0", "strict_counterpoint"
 PIECES = 50  # to each cantus firmus, by each player
 JUDGING_SEED = 30_000
+TWIN_SEEDS = (0, 1)  # of the control runs
 EXPECTED_LEGAL, EXPECTED_SHARE = 0.90, 0.8
 
 
@@ -141,6 +142,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             pool.submit(trained, arm, replace(settings, seed=seed), asked.split)
             for seed in asked.seeds
             for arm, settings in arms.items()
+            if arm == "trained" or seed in asked.twins
         ]
         optima = [pool.submit(optimum, task, pages.take(np.array([row]))) for row in range(len(pages.length))]
         for run in runs:
@@ -165,7 +167,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     reward = reward_of(base)
     notes = [
         f"- {len(pages.length)} cantus firmi: Fux's and cantus/{asked.split}; {PIECES} pieces to each by each player and seed",
-        f"- {base.total_steps:,} choices, seeds {', '.join(map(str, asked.seeds))}; {reward.name} ({reward.fingerprint})",
+        f"- {base.total_steps:,} choices, seeds {_text(asked.seeds)}, control runs {_text(asked.twins)}",
+        f"- reward: {reward.name} ({reward.fingerprint})",
         f"- optimum: mean {most.mean():.2f}; pieces that reach it: {min(ways)} to {max(ways)} to a cantus firmus",
         "- 95 % intervals: bootstrap over seeds, or over cantus firmi for players without seeds",
         *(f"- {'met' if ok else 'MISSED'}: {name}" for name, ok in met.items()),
@@ -218,9 +221,14 @@ def table(found: list[Written], most: np.ndarray) -> tuple[str, dict[str, dict[s
     return "\n".join(lines), figures
 
 
+def _text(seeds: Sequence[int]) -> str:
+    return ", ".join(map(str, seeds)) or "none"
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=list(CONTROL_SEEDS))
+    parser.add_argument("--twins", type=int, nargs="*", default=list(TWIN_SEEDS), help="which seeds the control runs have")
     parser.add_argument("--arm", action="append", help="only this arm: trained, constant, negated or blind; may be given again")
     parser.add_argument("--steps", type=int, help="instead of what the task is trained with")
     parser.add_argument("--split", default="test", choices=["test", "valid"], help="valid while settings are chosen")
