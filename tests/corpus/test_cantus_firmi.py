@@ -62,6 +62,15 @@ def test_the_split_holds_for_good_and_fux_is_in_none():
     assert up.split == "train"
 
 
+def test_one_line_in_two_modes_is_in_one_part_of_the_split_and_fuxs_in_none():
+    shapes = [{cantus.shape for cantus in generated(split)} for split in ("train", "valid", "test")]
+    assert sum(map(len, shapes)) == len(set.union(*shapes))
+    assert not {cantus.shape for cantus in FUX} & set.union(*shapes)
+    dorian, major = Cantus("D dorian", (62, 65, 64, 62)), Cantus("C major", (60, 64, 62, 60))
+    assert dorian.shape == major.shape == (0, 2, 1, 0)
+    assert dorian.split == major.split
+
+
 @pytest.mark.parametrize("key", ["D dorian", "F lydian"])
 def test_the_count_is_that_of_all_lines_tried_one_by_one(key):
     grammar = Grammar(key)
