@@ -28,7 +28,7 @@ class ComposeEnv(gym.Env[np.ndarray, Any]):
 
     `info` holds "action_mask" (int8 (codes,), or a tuple by factor: what may be chosen next), "illegal" (choices repaired
     so far), "dead_end" (hard rules left nothing, so the mask allows everything), "dead_ends" (how many of them were
-    passed) and, after a step, "reward_terms" (name -> float, of that step).
+    passed) and, after a step, "reward_terms" (name -> float, of that step). `struck()` says which hard rules made a dead end.
 
     Args:
         task: a `Task` or a registered id.
@@ -77,6 +77,9 @@ class ComposeEnv(gym.Env[np.ndarray, Any]):
                 none), "prefix" (a `Score` to go on from), "key" (a name).
                 Tokens show what stands ahead of the cursor only where the environment was made for it: by a
                 source, or by scores in `given=`.
+
+        Raises:
+            ValueError: a seed or option that doesn't fit; or the only page that there is begins with a dead end, with the rules.
         """
         super().reset(seed=seed)
         if seed is None and not self._begun:
@@ -131,6 +134,18 @@ class ComposeEnv(gym.Env[np.ndarray, Any]):
         self._check_begun("action_masks()")
         masks: np.ndarray = self.session.masks()[0]
         return masks.view(np.bool_)
+
+    def struck(self) -> dict[str, int]:
+        """Hard rules (`Task.forbid`) by name: how many of the next choices each would strike by itself, most first.
+
+        Counted among the choices that range and rhythm leave, which at a dead end are those of "action_mask": a rule that strikes
+        all of them makes the dead end alone, else several make it together. Rules that strike none aren't named. Worked out rule
+        by rule, which takes longer than a step.
+
+        Raises RuntimeError before the first `reset`. docs/counterpoint.md has an example.
+        """
+        self._check_begun("struck()")
+        return self.session.struck()
 
     def _check_begun(self, what: str) -> None:
         if not self._begun:

@@ -81,6 +81,7 @@ class Session:
         self._edges = np.cumsum(self.engine.plan.sizes)[:-1]
         self._forbid = _forbid_of(self.task)
         self.dead = np.zeros(num_pieces, np.bool_)
+        self._is_possible = self._forbid is None  # whether hard rules are known to leave the first choice of the page something
         self._take_hold()
 
     def _take_hold(self) -> None:
@@ -100,7 +101,12 @@ class Session:
         return self.engine.num_pieces
 
     def reset(self, rows: np.ndarray, seeds: np.ndarray | None, options: dict[str, Any] | None) -> None:
-        """Begin pieces anew; see `Engine.reset`. `options`: what they start from this once (`OPTIONS`)."""
+        """Begin pieces anew; see `Engine.reset`. `options`: what they start from this once (`OPTIONS`).
+
+        Raises:
+            ValueError: an option that doesn't fit; or all pieces begin with the same choice on the same page, and hard rules leave
+                it nothing: which rules they are.
+        """
         if not isinstance(options, (dict, type(None))):
             raise TypeError(f"reset options are a {type(options).__name__}: expected a dict")
         material = self._given(options or {})
@@ -108,6 +114,8 @@ class Session:
         mask = np.zeros(self.num_pieces, np.bool_)
         mask[rows] = True
         self.bound.reset(self.engine.pieces, mask)
+        if material is not None or not self._is_possible:
+            self._check_possible(int(rows[0]), self.engine.material if material is None else material)
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, int]:
         """Write one choice, int64 (N, factors), into every piece that isn't done, and judge it.
@@ -149,6 +157,31 @@ class Session:
         if self._forbid is not None:
             self._forbid(self.engine, out, self.dead)
         return out
+
+    def struck(self, row: int = 0) -> dict[str, int]:
+        """Hard rules by name: how many of a piece's choices each strikes; see `ComposeEnv.struck`."""
+        if not 0 <= row < self.num_pieces:
+            raise ValueError(f"piece {row}: expected 0..{self.num_pieces - 1}")
+        if self._forbid is None or self.engine.pieces.done[row]:
+            return {}
+        counts: dict[str, int] = self._forbid.struck(self.engine, row)
+        return counts
+
+    def _check_possible(self, row: int, material: Excerpts) -> None:
+        """Raises ValueError, with the rules that strike, where the one page that there is begins with a dead end."""
+        task, pieces = self.task, self.engine.pieces
+        if self._forbid is None or len(material.length) > 1 or task.order == "random" or task.blank < 1 or pieces.done[row]:
+            return  # where first choices are drawn, another draw may do
+        masks = self.masks()
+        if self.dead[row]:
+            voice, step = pieces.order[row, 0].tolist()
+            rules = ", ".join(f"{rule} {count}" for rule, count in self.struck(row).items())
+            raise ValueError(
+                f"Task(forbid={task.forbid!r}): hard rules leave nothing to choose in voice {voice} at step {step}, the first of "
+                f"the page; of {masks[row].sum()} choices they strike: {rules}; expected a range, a page and rules that go "
+                "together: leave one out, or make it part of the reward"
+            )
+        self._is_possible = True
 
     def split(self, masks: np.ndarray) -> Any:
         """Masks, int8 (..., codes), as `action_space.sample(mask=...)` takes them: a tuple by factor for `MultiDiscrete`."""

@@ -35,7 +35,8 @@ class ComposeVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     - "action_mask": int8 (N, codes), of several factors side by side: what may be chosen next.
     - "reward_terms": name -> float32 (N,), of the transition just taken (not where a piece began anew instead).
     - "illegal": int32 (N,), choices of the present piece that had to be repaired so far.
-    - "dead_end": bool (N,), hard rules left nothing, so the mask allows everything; "dead_ends" counts those passed.
+    - "dead_end": bool (N,), hard rules left nothing, so the mask allows everything; "dead_ends" counts those passed;
+      `struck(row)` says which rules made one.
     - in SAME_STEP mode, where a piece ended: "final_obs" (object array) and "final_info".
 
     Args:
@@ -226,6 +227,11 @@ class ComposeVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         """
         self._check_begun("action_masks()")
         return self.session.masks().view(np.bool_)
+
+    def struck(self, row: int) -> dict[str, int]:
+        """Hard rules by name: how many of piece `row`'s next choices each would strike; see `ComposeEnv.struck`."""
+        self._check_begun("struck()")
+        return self.session.struck(row)
 
     def scores(self, rows: Sequence[int] | np.ndarray | None = None) -> list[Score]:
         """The pieces as they stand, all or those at `rows`. Raises RuntimeError before the first `reset`."""

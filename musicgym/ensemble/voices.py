@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
@@ -147,16 +148,22 @@ class Voices:
         if pieces.done[0]:
             look = self.session.look()
             return {"observation": look.observations[0], "action_mask": look.masks[0]}, False
-        cursor = pieces.cursor[0]
-        own = pieces.order[0, cursor, 0]
-        pieces.order[0, cursor, 0] = voice  # so that engine and observation take the choice to be this voice's
-        try:
+        with self._seat(voice):
             if chooses:
                 look = self.session.look()
                 return {"observation": look.observations[0], "action_mask": look.masks[0]}, bool(self.session.dead[0])
             mask = np.zeros(self.session.engine.mask_size, np.int8)
             mask[HOLD] = 1
             return {"observation": self.session.observe(_THE_PIECE)[0], "action_mask": mask}, False
+
+    @contextmanager
+    def _seat(self, voice: int) -> Iterator[None]:
+        """For so long the engine, observation and masks take the next choice to be this voice's."""
+        pieces, cursor = self._pieces, self._pieces.cursor[0]
+        own = pieces.order[0, cursor, 0]
+        pieces.order[0, cursor, 0] = voice
+        try:
+            yield
         finally:
             pieces.order[0, cursor, 0] = own
 
@@ -176,6 +183,20 @@ class Voices:
         self._owed += self._shares[:, place, None] * terms[:, 0]
         paid = float(np.add.accumulate(terms[:, 0])[-1])  # in the order, and so with the rounding, of ComposeEnv's sum
         return paid, place, finished == 1
+
+    def struck(self, agent: str) -> dict[str, int]:
+        """Hard rules by name: how many of the agent's next choices each would strike; see `ComposeEnv.struck`.
+
+        Raises:
+            ValueError: there is no such agent.
+            RuntimeError: before `reset`.
+        """
+        self._check_begun("struck()")
+        voice = self._voice[self._known(agent)]
+        if self._pieces.done[0] or (voice not in self._turn()):
+            return {}
+        with self._seat(voice):
+            return self.session.struck()
 
     def _infos(self, dead: list[bool]) -> dict[str, dict[str, Any]]:
         terms, rows = self.session.bound.terms, self._owed.tolist()

@@ -40,6 +40,7 @@ HARD = Rules.of(upwards, no_clash, name="hard")  # one set, compiled once, of wh
 NO_CLASH = HARD.set("upwards", on=0)
 register("rising", lambda most=2: HARD.set("no_clash", on=0).set("upwards", most=most))
 register("no_clash_rule", NO_CLASH)
+register("both_hard", HARD)
 
 
 def test_what_a_rule_would_punish_is_struck_from_the_mask():
@@ -66,6 +67,57 @@ def test_a_dead_end_opens_the_mask_says_so_and_is_counted_when_it_is_passed():
     *_, ended, _, info = env.step(3)
     assert ended
     assert (info["dead_end"], info["dead_ends"], info["illegal"]) == (False, 2, 0)
+
+
+def test_at_a_dead_end_rules_are_named_with_how_many_choices_they_strike():
+    task = Task(StepChoice(60, 64), voices=2, length=2, forbid=("both_hard",))
+    env = ComposeEnv(task, reward="fixed_key", observation="tokens")
+    with pytest.raises(RuntimeError, match="before the first reset"):
+        env.struck()
+    env.reset(seed=1)
+    assert env.struck() == {"upwards": 1}  # the rest; there is nothing to hold
+    env.step(6)  # 64
+    assert env.struck() == {"upwards": 1, "no_clash": 1}  # the rest, and 63
+    *_, info = env.step(4)  # 62
+    assert info["dead_end"]
+    assert env.struck() == {"upwards": 7}  # all of them
+    before = [array.copy() for array in env.session.engine.pieces]
+    env.struck()
+    assert all(np.array_equal(a, b) for a, b in zip(before, env.session.engine.pieces, strict=True))
+    batch = ComposeVectorEnv(task, 2, reward="fixed_key", observation="tokens")
+    batch.reset(seed=1)
+    batch.step([6, 2])
+    assert (batch.struck(0), batch.struck(1)) == ({"upwards": 1, "no_clash": 1}, {"upwards": 1, "no_clash": 1})
+    with pytest.raises(ValueError, match=r"piece 2: expected 0\.\.1"):
+        batch.struck(2)
+
+
+def test_where_no_rule_is_hard_none_strikes():
+    env = ComposeEnv(Task(StepChoice(60, 64), length=2), reward="fixed_key", observation="tokens")
+    env.reset(seed=1)
+    assert env.struck() == {}
+
+
+def test_rules_that_leave_the_first_choice_of_the_only_page_nothing_are_named():
+    task = Task(StepChoice(71, 72), voices=3, length=2, given=(0, 1), forbid=("both_hard",))
+    says = (
+        r"nothing to choose in voice 2 at step 0, .*; of 3 choices they strike: no_clash 2, upwards 1; expected a range, a page"
+    )
+    clash = Score.from_notes([[(0, 2, 72, 80)], [(0, 2, 71, 80)]])
+    free = Score.from_notes([[(0, 2, 72, 80)], [(0, 2, 72, 80)]])
+    options = {"reward": "fixed_key", "observation": "tokens"}
+    with pytest.raises(ValueError, match=says):
+        ComposeEnv(task, given=[clash], **options).reset(seed=1)
+    with pytest.raises(ValueError, match=says):
+        ComposeVectorEnv(task, 2, given=[clash], **options).reset(seed=1)
+    env = ComposeEnv(task, given=[free], **options)
+    env.reset(seed=1)
+    with pytest.raises(ValueError, match=says):
+        env.reset(seed=1, options={"given": clash})
+    drawn = ComposeVectorEnv(task, 8, given=[clash, free], **options)  # of several pages some may be impossible
+    dead = drawn.reset(seed=1)[1]["dead_end"]
+    assert dead.any()
+    assert not dead.all()
 
 
 def test_dead_ends_are_counted_once_however_often_the_mask_is_asked_for():

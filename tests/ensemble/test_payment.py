@@ -74,29 +74,50 @@ def test_illegal_choices_are_counted_for_those_who_made_them():
 
 @rule(span=0, sees="own")
 def never_the_first(piece, voice, step):
-    """-1 for whatever voice 0 does."""
-    return -1.0 if voice == 0 else 0.0
+    """-1 for whatever voice 0 does after the first step."""
+    return -1.0 if voice == 0 and step > 0 else 0.0
 
 
 register("never_the_first_rule", Rules.of(never_the_first))
 
 
 def test_dead_ends_are_told_to_the_voice_that_meets_them_and_counted_when_it_has_passed():
-    task = Task(StepChoice(59, 68), voices=2, length=2, forbid=("never_the_first_rule",))
+    task = Task(StepChoice(59, 68), voices=2, length=3, forbid=("never_the_first_rule",))
     single = ComposeEnv(task, reward="fixed_key")
     env, both = aec_env(task, reward="fixed_key"), parallel_env(task, reward="fixed_key")
     single.reset(seed=1)
     env.reset(seed=1)
-    seen, _ = both.reset(seed=1)
-    assert seen["voice_0"]["action_mask"].sum() == 11  # opened; a hold has nothing to hold
+    both.reset(seed=1)
     told = []
-    for _ in range(4):
+    for _ in range(6):
         env.observe("voice_1")  # whose mask is no dead end
         env.step(7)
         *_, info = single.step(7)
         told.append([[env.infos[agent][name] for agent in env.agents] for name in ("dead_end", "dead_ends")])
         assert sum(told[-1][1]) == info["dead_ends"]
         assert any(told[-1][0]) == info["dead_end"]
-    assert told == [[[False, False], [1, 0]], [[True, False], [1, 0]], [[False, False], [2, 0]], [[False, False], [2, 0]]]
+    before, at, after = [[False, False], [0, 0]], [[True, False], [0, 0]], [[False, False], [1, 0]]
+    again, passed = [[True, False], [1, 0]], [[False, False], [2, 0]]
+    assert told == [before, at, after, again, passed, passed]
+    seen, *_, infos = both.step({"voice_0": 7, "voice_1": 7})
+    assert seen["voice_0"]["action_mask"].all()  # opened
+    assert [(infos[agent]["dead_end"], infos[agent]["dead_ends"]) for agent in infos] == [(True, 0), (False, 0)]
     *_, infos = both.step({"voice_0": 7, "voice_1": 7})
     assert [(infos[agent]["dead_end"], infos[agent]["dead_ends"]) for agent in infos] == [(True, 1), (False, 0)]
+
+
+def test_an_agent_is_told_which_hard_rules_strike_how_many_of_its_choices():
+    task = Task(StepChoice(59, 68), voices=2, length=2, forbid=("never_the_first_rule",))
+    both, env = parallel_env(task, reward="fixed_key"), aec_env(task, reward="fixed_key")
+    with pytest.raises(RuntimeError, match="before the first reset"):
+        both.struck("voice_0")
+    both.reset(seed=1)
+    assert both.struck("voice_0") == {}
+    both.step({"voice_0": 7, "voice_1": 7})
+    assert (both.struck("voice_0"), both.struck("voice_1")) == ({"never_the_first": 12}, {})
+    env.reset(seed=1)
+    env.step(7)
+    env.step(7)
+    assert (env.struck("voice_0"), env.struck("voice_1")) == ({"never_the_first": 12}, {})
+    with pytest.raises(ValueError, match="expected one of voice_0, voice_1"):
+        env.struck("alto")
