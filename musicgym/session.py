@@ -104,7 +104,7 @@ class Session:
         """Begin pieces anew; see `Engine.reset`. `options`: what they start from this once (`OPTIONS`).
 
         Raises:
-            ValueError: an option that doesn't fit; or all pieces begin with the same choice on the same page, and hard rules leave
+            ValueError: an option that doesn't fit; or all pieces begin at one place of one page, and hard rules leave
                 it nothing: which rules they are.
         """
         if not isinstance(options, (dict, type(None))):
