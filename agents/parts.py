@@ -46,10 +46,14 @@ def parts_of(word: str, task: Task, *, key: str | None = None) -> Beginning:
         notes.append(f"transposed by {semitones:+} semitones into the agent's range, and back afterwards")
     moved = score.transpose(semitones)
     try:
-        on_pages([moved], task)
+        page = on_pages([moved], task)
     except ValueError as error:
         raise ValueError(f"{found.name!r}: {error}") from error
-    learned = key_name(int(moved.tonic[0]), int(moved.mode[0]))
+    tonic, mode = int(page.tonic[0, 0]), int(page.mode[0, 0])
+    learned = key_name(tonic, mode)
+    if learned != key_name(int(moved.tonic[0]), int(moved.mode[0])):
+        file_key = key_name((tonic - semitones) % 12, mode)
+        notes.append(f"a cantus firmus is in the key of its last note: {file_key}")
     return Beginning(moved, learned, file_key, semitones, 0, score.tempo, tuple(notes))
 
 

@@ -8,26 +8,48 @@ from collections.abc import Sequence
 import numpy as np
 
 from musicgym.chords import VOICES, VOICINGS
+from musicgym.corpus.cantus_pages import heard_mode, is_cantus, no_room
 from musicgym.grids import taken_in
 from musicgym.pieces import Excerpts
 from musicgym.rhythm import against
-from musicgym.score import BLANK, DEFAULT_VELOCITY, Score
+from musicgym.score import BLANK, DEFAULT_VELOCITY, Score, parse_key
 from musicgym.task import Task
 
 
 def on_pages(scores: Sequence[Score], task: Task) -> Excerpts:
     """A user's scores as pages of the task: parts for the given voices alone leave the others blank.
 
+    A cantus firmus is in the key of its last note: where a score says another tonic, its mode is `heard_mode`'s.
+
     Raises:
-        ValueError: no scores; another number of voices, another metre, or notes off the grid or outside a voice's range.
+        ValueError: no scores; another number of voices, another metre, notes off the grid or outside a voice's range, or a cantus
+            firmus that leaves another voice no room.
     """
+    if not scores:
+        raise ValueError("given holds no score: expected one or more; leave it out to start from the task's own pages")
     wholes = [_whole(score, task) for score in scores]
     pages = taken_in(wholes, task.steps_per_quarter)
     for score in wholes:
         _check_metre(score, task)
         _check_ranges(score, task)
     _check_rhythm(pages, task)
+    if is_cantus(task.source) and len(task.given) == 1:
+        _sing(pages, task)
     return pages
+
+
+def _sing(pages: Excerpts, task: Task) -> None:
+    """Put cantus firmi into the keys of their finals. Raises ValueError for one that leaves another voice no room."""
+    (place,) = task.given
+    sung = pages.onset[:, place] & (pages.pitch[:, place] >= 0)  # (M, steps)
+    for row, line in enumerate(pages.pitch[:, place]):
+        pitches = tuple(line[sung[row]].tolist())
+        if not pitches:
+            continue
+        if fault := no_room(pitches, place, task.choice.voice_ranges(task.voices)):
+            raise ValueError(f"given score: {fault}")
+        if pages.tonic[row, 0] != pitches[-1] % 12:
+            pages.tonic[row], pages.mode[row] = parse_key(heard_mode(pitches))
 
 
 def _whole(score: Score, task: Task) -> Score:

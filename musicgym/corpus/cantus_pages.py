@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from musicgym.corpus.cantus_firmi import FUX, LONGEST, Cantus, generated
@@ -41,7 +44,8 @@ def pages(
         steps: that pages have room for: longer cantus firmi are left out; None for 16 bars, or as many as the longest has.
         steps_per_quarter: the grid.
         meter: the bars.
-        ranges: int (voices, 2): lowest and highest pitch of each voice; cantus firmi outside are left out.
+        ranges: int (voices, 2): lowest and highest pitch of each voice; cantus firmi outside are left out, and those that leave
+            another voice no room (`no_room`).
 
     Raises:
         ValueError: an unknown split, pitches that are none, not one voice given, or no cantus firmus within its range and of
@@ -58,6 +62,10 @@ def pages(
             f"source {source!r}: the cantus firmus goes from {min(sounding)} to {max(sounding)}, its voice's range is "
             f"{low}..{high} (MIDI numbers): transpose it or give the voice another range"
         )
+    faults = [no_room(cantus.pitches, given[0], ranges) for cantus in found]
+    if all(faults):
+        raise ValueError(f"source {source!r}: {faults[0]}")
+    found = [cantus for cantus, fault in zip(found, faults, strict=True) if not fault]
     bar = bar_steps(meter, steps_per_quarter)
     longest = max(len(cantus.pitches) for cantus in found) * bar
     room = max(LONGEST * bar, longest) if steps is None else steps
@@ -97,6 +105,24 @@ def cantus_firmi(source: str) -> tuple[Cantus, ...]:
     if slash or len(numbers) < 2 or not all(0 <= pitch <= 127 for pitch in numbers):
         raise ValueError(f"source {source!r}: expected 'cantus' and two or more MIDI numbers, such as 'cantus 62 65 64 62'")
     return (Cantus(heard_mode(numbers), numbers),)
+
+
+def no_room(pitches: Sequence[int], place: int, ranges: Any) -> str:
+    """What is wrong where a voice that is to lie above or below the cantus firmus has no room there; "" where all have.
+
+    Args:
+        pitches: of the cantus firmus.
+        place: its voice, 0 the highest.
+        ranges: lowest and highest pitch of every voice.
+    """
+    for voice, (low, high) in enumerate(ranges):
+        above = voice < place
+        if (above and max(pitches) > high) or (voice > place and min(pitches) < low):
+            return (
+                f"the cantus firmus goes from {min(pitches)} to {max(pitches)}, and the voice {'above' if above else 'below'} it has "
+                f"the range {low}..{high} (MIDI numbers): transpose it, or give range="
+            )
+    return ""
 
 
 def heard_mode(pitches: tuple[int, ...]) -> str:

@@ -53,7 +53,9 @@ def counterpoint(
         voices: 2 or 3, the cantus firmus among them.
         cantus: "cantus/train", "cantus/valid", "cantus/test" (generated ones), "fux_cantus", or MIDI numbers of one of your own,
             a note a bar, ending on its final. With the environment's `given=[score]` or `reset(options={"given": score})` it is
-            that score's.
+            that score's. Its last note is the tonic, in whatever key a score says it is; where that isn't the score's own
+            tonic the mode is the one that holds most of its notes, of two as good that of the white keys: (62, 65, 64, 62) is
+            in D dorian. `reset(options={"given": score, "key": "D minor"})` says otherwise.
         cantus_voice: where it lies, 0 the highest; None for what `above` says. 1 is the middle of three voices.
         range: lowest and highest pitch of the added voice, MIDI numbers, or a pair for each of two; None for two octaves or so.
         forbid: see `Task`.
@@ -64,7 +66,7 @@ def counterpoint(
             firmus that leaves a voice no room.
     """
     from musicgym.choice import StepChoice
-    from musicgym.corpus.cantus_pages import cantus_source
+    from musicgym.corpus.cantus_pages import cantus_source, no_room
     from musicgym.task import Task
     from musicgym.tasks.chorale import CHOIR_AAHS
 
@@ -84,8 +86,9 @@ def counterpoint(
     else:
         pitches = _pitches(cantus)
         source, own = cantus_source(pitches), (min(*CANTUS_RANGE, *pitches), max(*CANTUS_RANGE, *pitches))
-        _check_room(pitches, place, added)
     ranges = (*added[:place], own, *added[place:])
+    if not isinstance(cantus, str) and (fault := no_room(pitches, place, ranges)):
+        raise ValueError(f"cantus={pitches}: {fault}")
     steps = STEPS_A_BAR[species]
     whole = tuple(" ".join(("n", *"h" * (steps - 1))) for _ in RHYTHMS[species])
     rhythms = [whole] * voices
@@ -128,14 +131,3 @@ def _pitches(cantus: Any) -> tuple[int, ...]:
             "or three or more MIDI numbers"
         )
     return numbers
-
-
-def _check_room(pitches: tuple[int, ...], place: int, added: tuple[tuple[int, int], ...]) -> None:
-    """Raises ValueError where a voice that is to lie above or below the cantus firmus has no room there."""
-    for index, (low, high) in enumerate(added):
-        is_above = index < place
-        if (is_above and max(pitches) > high) or (not is_above and min(pitches) < low):
-            raise ValueError(
-                f"cantus={pitches}: it goes from {min(pitches)} to {max(pitches)}, and the voice "
-                f"{'above' if is_above else 'below'} it has the range {low}..{high} (MIDI numbers): transpose it, or give range="
-            )

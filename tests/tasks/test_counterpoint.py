@@ -93,6 +93,44 @@ def test_ones_own_cantus_firmus_stands_there_in_its_mode():
         assert ([note.pitch for note in score.notes(1)], score.key, score.steps) == ([62, 65, 64, 62], "D dorian", 16)
 
 
+@pytest.mark.parametrize(
+    ("pitches", "written", "key"),
+    [
+        ((62, 65, 64, 62), "C major", "D dorian"),
+        ((67, 70, 69, 67), "C major", "G dorian"),  # the B flat says that it isn't mixolydian
+        ((62, 65, 64, 62), "D minor", "D minor"),  # its own tonic: its own mode
+        ((60, 64, 62, 60), "C major", "C major"),
+    ],
+)
+def test_a_cantus_firmus_is_in_the_key_of_its_last_note(pitches, written, key):
+    score = Score.from_notes([[(16 * bar, 16, pitch, 80) for bar, pitch in enumerate(pitches)]], key=written)
+    made, begun = gym.make(ID, given=[score]).unwrapped, gym.make(ID).unwrapped
+    made.reset(seed=0)
+    begun.reset(seed=0, options={"given": score})
+    assert (made.score.key, begun.score.key) == (key, key)
+    begun.reset(seed=0, options={"given": score, "key": "A minor"})
+    assert begun.score.key == "A minor"
+
+
+HIGH = Score.from_notes([[(16 * bar, 16, pitch, 80) for bar, pitch in enumerate((69, 72, 71, 69))]])
+
+
+@pytest.mark.parametrize("arguments", [{"cantus": "cantus 69 72 71 69"}, {"cantus": (69, 72, 71, 69)}, {"given": [HIGH]}])
+def test_a_cantus_firmus_that_leaves_a_voice_no_room_is_refused(arguments):
+    with pytest.raises(ValueError, match=r"from 69 to 72, and the voice above it has the range 55\.\.70 .*transpose it"):
+        gym.make(ID, range=(55, 70), **arguments)
+    with pytest.raises(ValueError, match=r"the voice below it has the range 70\.\.74"):
+        gym.make(ID, range=(70, 74), above=False, **arguments)
+
+
+def test_cantus_firmi_that_leave_a_voice_no_room_are_not_drawn():
+    drawn = gym.make(ID, cantus="fux_cantus", range=(50, 66)).unwrapped.session.engine.material
+    assert 0 < len(drawn.length) < 6
+    assert drawn.pitch.max() <= 66
+    with pytest.raises(ValueError, match=r"and the voice above it has the range 40\.\.45"):
+        gym.make(ID, cantus="fux_cantus", range=(40, 45))
+
+
 def test_all_twelve_pitch_classes_may_be_chosen():
     _, info = gym.make(ID).reset(seed=0)
     assert info["action_mask"][2 + 57 - 50 :].all()
