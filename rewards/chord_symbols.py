@@ -12,14 +12,24 @@ from importlib.resources import files
 
 import numpy as np
 
-from musicgym.chords import CHORD_OF_SET, CHORD_SETS, INVERSION_OF, QUALITIES, TRIAD_QUALITIES, VOICES
+from musicgym.chords import CHORD_OF_SET, CHORD_SETS, INVERSION_OF, TRIAD_QUALITIES, VOICES
 from musicgym.compiled import kernel
 from musicgym.pieces import Piece
+from musicgym.rewards.part_writing.reading import (
+    DOMINANT,
+    KINDS,
+    NONE,
+    fermata_begins,
+    is_symmetrical,
+    on_beat,
+    root_degree,
+    rooted_on,
+)
 from musicgym.rewards.reward import Rules
 from musicgym.rewards.rules import rule
+from musicgym.rewards.voices import STEP, attacks, is_last
 from musicgym.score import REST, SCALES
 
-AUGMENTED, DOMINANT_SEVENTH, DIMINISHED_SEVENTH = 3, 4, 8  # indices into QUALITIES
 WORST = 5.0  # nats below the likeliest at which a chord or succession is -1
 _COUNTS = json.loads(files(__package__).joinpath("chord_symbols.json").read_text(encoding="utf-8"))
 _MINOR = np.array([3 in scale for scale in SCALES], np.int64)  # by mode: whether its third is minor
@@ -31,26 +41,23 @@ def _graded(name: str, *shape: int) -> np.ndarray:
     return np.asarray(np.maximum(np.log(counts / counts.max(axis=-1, keepdims=True)) / WORST, -1.0))
 
 
-CHORD_USE = _graded("use", 2, 12 * len(QUALITIES))  # minor or not, root above the tonic * len(QUALITIES) + quality
+CHORD_USE = _graded("use", 2, 12 * KINDS)  # minor or not, root above the tonic * KINDS + quality
 SUCCESSION = _graded("succession", 2, 12, 12)  # minor or not, old and new root above the tonic
 CADENCE = _graded("cadence", 2, 12)  # minor or not, root above the tonic
 
 
 @kernel
 def chord_at(piece: Piece, step: int) -> int:
-    """Root * len(QUALITIES) + quality of the chord in the last four voices; -1 where there is none."""
-    voices, bits = piece.pitch.shape[0], 0
+    """The chord in the last four voices, as `part_writing.reading.chord` numbers them; NONE where there is none."""
+    voices, heard = piece.pitch.shape[0], 0
     if voices < VOICES or step < 0:
-        return -1
+        return NONE
     for voice in range(voices - VOICES, voices):
         if piece.pitch[voice, step] < 0:
-            return -1
-        bits |= 1 << piece.pitch[voice, step] % 12
-    chord = int(CHORD_OF_SET[bits])
-    quality = chord % len(QUALITIES)
-    if chord >= 0 and (quality == AUGMENTED or quality == DIMINISHED_SEVENTH):
-        return piece.pitch[voices - 1, step] % 12 * len(QUALITIES) + quality
-    return chord
+            return NONE
+        heard |= 1 << piece.pitch[voice, step] % 12
+    found = int(CHORD_OF_SET[heard])
+    return rooted_on(found, piece.pitch[voices - 1, step]) if is_symmetrical(found) else found
 
 
 @kernel
@@ -60,15 +67,9 @@ def inversion_at(piece: Piece, step: int, chord: int) -> int:
 
 
 @kernel
-def degree_of(piece: Piece, step: int, chord: int) -> int:
-    """Semitones of the chord's root above the local tonic, 0..11."""
-    return (chord // len(QUALITIES) - piece.tonic[step]) % 12
-
-
-@kernel
-def is_last(piece: Piece, voice: int) -> bool:
+def under_melody(piece: Piece, voice: int) -> bool:
     """Whether this is the voice at which chords are judged, with a melody above them."""
-    return voice == piece.pitch.shape[0] - 1 and voice >= VOICES
+    return voice >= VOICES and is_last(piece, voice)
 
 
 @kernel
@@ -81,7 +82,7 @@ def follows_other(piece: Piece, step: int) -> int:
 @rule(sees="lower")
 def melody_in_chord(piece, voice, step):
     """-1 on each beat on which the melody has a note that is none of the chord's (suspensions and accented passing notes too)."""
-    if not is_last(piece, voice) or piece.position[step] % piece.beat[step] or piece.pitch[0, step] < 0:
+    if not under_melody(piece, voice) or not on_beat(piece, step) or piece.pitch[0, step] < 0:
         return 0.0
     chord = chord_at(piece, step)
     return -1.0 if chord >= 0 and not CHORD_SETS[chord] >> piece.pitch[0, step] % 12 & 1 else 0.0
@@ -90,19 +91,19 @@ def melody_in_chord(piece, voice, step):
 @rule(sees="lower", about="before")
 def nonchord_left_by_step(piece, voice, step):
     """-1 where the melody leaps away from a note that was none of the chord's when it began (the textbooks' non-chord tones)."""
-    if not is_last(piece, voice) or not piece.onset[0, step] or piece.pitch[0, step] < 0:
+    if not under_melody(piece, voice) or not attacks(piece, 0, step):
         return 0.0
     before = piece.previous[0, step]
     chord = chord_at(piece, before)
     if chord < 0 or CHORD_SETS[chord] >> piece.pitch[0, before] % 12 & 1:
         return 0.0
-    return -1.0 if abs(piece.pitch[0, step] - piece.pitch[0, before]) > 2 else 0.0
+    return -1.0 if abs(piece.pitch[0, step] - piece.pitch[0, before]) > STEP else 0.0
 
 
 @rule(sees="lower")
 def melody_silent(piece, voice, step):
     """-1 on each beat on which the melody rests over a chord (our own: chorales' sopranos hardly rest)."""
-    if not is_last(piece, voice) or piece.position[step] % piece.beat[step] or piece.pitch[0, step] != REST:
+    if not under_melody(piece, voice) or not on_beat(piece, step) or piece.pitch[0, step] != REST:
         return 0.0
     return -1.0 if chord_at(piece, step) >= 0 else 0.0
 
@@ -110,38 +111,38 @@ def melody_silent(piece, voice, step):
 @rule(sees="lower", at="note")
 def chord_in_key(piece, voice, step):
     """Down to -1 for a chord that is rarer in the local key than its commonest one; counted in chorales."""
-    chord = chord_at(piece, step) if is_last(piece, voice) else -1
+    chord = chord_at(piece, step) if under_melody(piece, voice) else -1
     if chord < 0:
         return 0.0
-    return CHORD_USE[_MINOR[piece.mode[step]], degree_of(piece, step, chord) * len(QUALITIES) + chord % len(QUALITIES)]
+    return CHORD_USE[_MINOR[piece.mode[step]], root_degree(piece, chord, step) * KINDS + chord % KINDS]
 
 
 @rule(sees="lower", at="note")
 def chord_succession(piece, voice, step):
     """Down to -1 for a chord whose root follows the one before it more seldom than the commonest does; counted in chorales."""
-    before = follows_other(piece, step) if is_last(piece, voice) else -1
+    before = follows_other(piece, step) if under_melody(piece, voice) else -1
     if before < 0:
         return 0.0
     here = chord_at(piece, step)
-    return SUCCESSION[_MINOR[piece.mode[step]], degree_of(piece, step, before), degree_of(piece, step, here)]
+    return SUCCESSION[_MINOR[piece.mode[step]], root_degree(piece, before, step), root_degree(piece, here, step)]
 
 
 @rule(sees="lower")
 def cadence_chord(piece, voice, step, *, inverted=0.5):
     """Down to -1 for the root of a fermata's chord where others are commoner there, and -`inverted` more for an inverted one."""
-    if not is_last(piece, voice) or not piece.phrase_end[step] or (step > 0 and piece.phrase_end[step - 1]):
+    if not under_melody(piece, voice) or not fermata_begins(piece, step):
         return 0.0
     chord = chord_at(piece, step)
     if chord < 0:
         return 0.0
-    value = CADENCE[_MINOR[piece.mode[step]], degree_of(piece, step, chord)]
+    value = CADENCE[_MINOR[piece.mode[step]], root_degree(piece, chord, step)]
     return value - inverted if inversion_at(piece, step, chord) > 0 else value
 
 
 @rule(sees="lower", at="note")
 def chord_over_bar_line(piece, voice, step):
     """-1 where a bar begins with the chord that the last one ended with: in Bach harmony moves at nine bar lines of ten."""
-    if not is_last(piece, voice) or step == 0 or piece.position[step] > 0:
+    if not under_melody(piece, voice) or step == 0 or piece.position[step] > 0:
         return 0.0
     chord = chord_at(piece, step)
     return -1.0 if chord >= 0 and chord == chord_at(piece, step - 1) else 0.0
@@ -150,7 +151,7 @@ def chord_over_bar_line(piece, voice, step):
 @rule(sees="lower", within={"most": (1, 64)})
 def static_harmony(piece, voice, step, *, most=2):
     """-1 on each beat on which a chord has stood for more than `most` beats (three or more are one in twenty of Bach's)."""
-    if not is_last(piece, voice) or piece.position[step] % piece.beat[step]:
+    if not under_melody(piece, voice) or not on_beat(piece, step):
         return 0.0
     chord, first = chord_at(piece, step), step - int(most * piece.beat[step])
     if chord < 0 or first < 0:
@@ -164,20 +165,20 @@ def static_harmony(piece, voice, step, *, most=2):
 @rule(sees="lower", at="note", about="before")
 def six_four_left(piece, voice, step):
     """-1 where the bass leaps away from a triad's second inversion (cadential, passing and neighbouring ones stay or step)."""
-    before = follows_other(piece, step) if is_last(piece, voice) else -1
-    if before < 0 or before % len(QUALITIES) >= TRIAD_QUALITIES or inversion_at(piece, step - 1, before) != 2:
+    before = follows_other(piece, step) if under_melody(piece, voice) else -1
+    if before < 0 or before % KINDS >= TRIAD_QUALITIES or inversion_at(piece, step - 1, before) != 2:
         return 0.0
     moved = (piece.pitch[voice, step] - piece.pitch[voice, step - 1]) % 12
-    return -1.0 if 2 < moved < 10 else 0.0
+    return -1.0 if STEP < moved < 12 - STEP else 0.0
 
 
 @rule(sees="lower", at="note", about="before")
 def dominant_resolves(piece, voice, step):
     """-1 where a dominant seventh is followed by a root neither a fourth above its own nor, deceptively, a step above it."""
-    before = follows_other(piece, step) if is_last(piece, voice) else -1
-    if before < 0 or before % len(QUALITIES) != DOMINANT_SEVENTH:
+    before = follows_other(piece, step) if under_melody(piece, voice) else -1
+    if before < 0 or before % KINDS != DOMINANT:
         return 0.0
-    moved = (chord_at(piece, step) // len(QUALITIES) - before // len(QUALITIES)) % 12
+    moved = (chord_at(piece, step) // KINDS - before // KINDS) % 12
     return 0.0 if moved == 0 or moved == 1 or moved == 2 or moved == 5 else -1.0
 
 

@@ -21,6 +21,7 @@ from musicgym.metre import counted_phrase, marked_phrase, metrical_weight
 from musicgym.pieces import Piece
 from musicgym.rewards.reward import Rules
 from musicgym.rewards.rules import rule
+from musicgym.rewards.voices import attacks
 
 MOST_BEATS = 2.0  # that a note can count
 UNMARKED, MARKED = 1.0, 2.0  # whether phrase ends are marked, as a carry remembers it; 0 is not yet known
@@ -29,7 +30,7 @@ UNMARKED, MARKED = 1.0, 2.0  # whether phrase ends are marked, as a carry rememb
 @kernel
 def goes_on(piece: Piece, voice: int, step: int) -> bool:
     """Whether a note begins here that has another before it."""
-    return piece.pitch[voice, step] >= 0 and piece.onset[voice, step] and piece.previous[voice, step] >= 0
+    return attacks(piece, voice, step) and piece.previous[voice, step] >= 0
 
 
 @kernel

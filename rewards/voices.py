@@ -1,4 +1,4 @@
-"""What rules of several voices read off a piece: the interval between two voices, who moves, and how they move together.
+"""What rules of all kinds read off a piece: notes of a voice, the interval between two, who moves, how they move together.
 
 Nothing here counts steps. All hangs on where notes begin and on what sounds just before, so that a piece reads alike on every
 grid that holds it, of one step a bar or of sixteenths.
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from musicgym.compiled import kernel
+from musicgym.compiled import kernel, small_kernel
 from musicgym.pieces import Piece
 
 OCTAVE = 12
 FIFTH = 7
+STEP = 2  # semitones: the widest interval that is a step; anything wider is a leap
 STILL, OBLIQUE, CONTRARY, SIMILAR, PARALLEL = 0, 1, 2, 3, 4  # kinds of motion; PARALLEL is similar motion too
 # int64 (12,): an interval's number by its semitones, 1 a unison or octave; the tritone, fourth or fifth, is a number of its own.
 NUMBER = np.array([1, 2, 2, 3, 3, 4, 0, 5, 6, 6, 7, 7])
@@ -22,6 +23,28 @@ NUMBER = np.array([1, 2, 2, 3, 3, 4, 0, 5, 6, 6, 7, 7])
 def attacks(piece: Piece, voice: int, step: int) -> bool:
     """Whether a note begins at this site."""
     return piece.onset[voice, step] and piece.pitch[voice, step] >= 0
+
+
+@kernel
+def degree(piece: Piece, voice: int, step: int) -> int:
+    """Semitones of the note that sounds here above the local tonic, 0..11."""
+    return (piece.pitch[voice, step] - piece.tonic[step]) % OCTAVE
+
+
+@kernel
+def is_last(piece: Piece, voice: int) -> bool:
+    """Whether this is the last of several voices, at whose sites all that sounds together is judged; never so of one voice."""
+    return 0 < voice == piece.pitch.shape[0] - 1
+
+
+@small_kernel
+def lowest_pitch(pitch: np.ndarray, step: int) -> int:
+    """The lowest pitch that sounds in any voice at this step; -1 where all are silent. `pitch` is int8 (voices, steps)."""
+    lowest = -1
+    for voice in range(pitch.shape[0]):
+        if pitch[voice, step] >= 0 and (lowest < 0 or pitch[voice, step] < lowest):
+            lowest = pitch[voice, step]
+    return lowest
 
 
 @kernel

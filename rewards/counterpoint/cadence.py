@@ -7,16 +7,13 @@ import numpy as np
 from musicgym.compiled import kernel
 from musicgym.pieces import Piece
 from musicgym.rewards.counterpoint.reading import (
-    STEP,
     in_bar_before_last,
     in_last_bar,
     is_step,
-    last_voice,
-    lowest_pitch,
     note_before,
 )
 from musicgym.rewards.rules import rule
-from musicgym.rewards.voices import FIFTH, OCTAVE, attacks, moves
+from musicgym.rewards.voices import FIFTH, OCTAVE, STEP, attacks, degree, is_last, lowest_pitch, moves
 from musicgym.score import BLANK, SCALES
 
 MAJOR_THIRD, MINOR_THIRD = 4, 3  # semitones
@@ -26,13 +23,7 @@ FLAT = np.array([10, 1, 8, 6, 5, 3, 11])
 
 
 @kernel
-def degree(piece: Piece, voice: int, step: int) -> int:
-    """Semitones of the note that sounds here above the tonic, 0..11."""
-    return (piece.pitch[voice, step] - piece.tonic[step]) % OCTAVE
-
-
-@kernel
-def sounding(piece: Piece, step: int) -> int:
+def voices_sounding(piece: Piece, step: int) -> int:
     """How many voices sound at this step."""
     count = 0
     for voice in range(piece.pitch.shape[0]):
@@ -47,10 +38,10 @@ def perfect_beginning(piece, voice, step):
     kfox/gradus, a digest of Fux: begin with a perfect consonance, and establish the mode. In music of three voices and more
     thirds are good too.
     """
-    if not last_voice(piece, voice) or sounding(piece, step) < 2:
+    if not is_last(piece, voice) or voices_sounding(piece, step) < 2:
         return 0.0
-    for earlier in range(step):
-        if sounding(piece, earlier) > 1:
+    for earlier in range(step - 1, -1, -1):  # backwards: only where few voices sound is there far to go
+        if voices_sounding(piece, earlier) > 1:
             return 0.0
     lowest, faults = lowest_pitch(piece.pitch, step), 0.0
     if (lowest - piece.tonic[step]) % OCTAVE != 0:
@@ -70,7 +61,7 @@ def perfect_close(piece, voice, step):
     In music of three voices and more all but the lowest may be its fifth or major third. Every note that sounds is judged where
     any begins.
     """
-    if not last_voice(piece, voice) or not in_last_bar(piece, step):
+    if not is_last(piece, voice) or not in_last_bar(piece, step):
         return 0.0
     begun = False
     for one in range(voice + 1):
@@ -99,7 +90,7 @@ def clausula_vera(piece, voice, step):
     kfox/gradus, a digest of Fux: the last note but one is a major sixth above the cantus, or a minor third below it. How large
     they are is `raised_leading_tone`'s.
     """
-    if not last_voice(piece, voice) or not reaches_last_bar(piece, step):
+    if not is_last(piece, voice) or not reaches_last_bar(piece, step):
         return 0.0
     for one in range(voice + 1):
         if piece.pitch[one, step] == BLANK or piece.pitch[one, step - 1] == BLANK:
@@ -119,7 +110,7 @@ def raised_leading_tone(piece, voice, step):
 
     Fux, Gradus, I: the seventh degree is raised, C sharp before the last D; not in Phrygian, whose second degree is a semitone.
     """
-    if not last_voice(piece, voice) or not reaches_last_bar(piece, step):
+    if not is_last(piece, voice) or not reaches_last_bar(piece, step):
         return 0.0
     faults = 0.0
     for one in range(voice + 1):

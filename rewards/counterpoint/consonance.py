@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from musicgym.compiled import kernel
 from musicgym.pieces import Piece
-from musicgym.rewards.counterpoint.reading import bar_line, dissonant, in_last_bar, last_voice, perfect
+from musicgym.rewards.counterpoint.reading import bar_line, dissonant, in_last_bar, perfect
 from musicgym.rewards.rules import rule
-from musicgym.rewards.voices import NUMBER, attacks, interval, interval_class
+from musicgym.rewards.voices import NUMBER, attacks, interval, interval_class, is_last
 
 THIRD, SIXTH = 3, 6  # an interval's number
 
@@ -17,7 +17,7 @@ def dissonant_attack(piece, voice, step):
 
     Dissonant are seconds and sevenths and, with the lowest voice, fourths and tritones.
     """
-    if not last_voice(piece, voice):
+    if not is_last(piece, voice):
         return 0.0
     faults = 0.0
     for one in range(voice + 1):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from musicgym.compiled import kernel
 from musicgym.pieces import Piece
-from musicgym.rewards.counterpoint.reading import is_step, last_voice, note_before, struck_dissonance
+from musicgym.rewards.counterpoint.reading import is_step, note_before, struck_dissonance
 from musicgym.rewards.rules import rule
-from musicgym.rewards.voices import attacks, moves
+from musicgym.rewards.voices import STEP, attacks, is_last, moves
 
 
 @kernel
@@ -21,7 +21,7 @@ def dissonance_by_step(piece, voice, step):
 
     Music Stack Exchange 93470, on Fux: motion to a dissonance is always by step.
     """
-    if not last_voice(piece, voice) or piece.position[step] == 0:
+    if not is_last(piece, voice) or piece.position[step] == 0:
         return 0.0
     faults = 0.0
     for mover in range(voice + 1):
@@ -33,7 +33,7 @@ def dissonance_by_step(piece, voice, step):
 @kernel
 def steps_down_into(piece: Piece, voice: int, note: int) -> bool:
     """Whether this note comes by step from above."""
-    return -2 <= moves(piece, voice, note) < 0
+    return -STEP <= moves(piece, voice, note) < 0
 
 
 @kernel
@@ -48,7 +48,7 @@ def dissonance_left_by_step(piece, voice, step):
 
     The cambiata comes by step from above and leaves by a third down, the one exception (Music Stack Exchange 93470, on Fux).
     """
-    if not last_voice(piece, voice):
+    if not is_last(piece, voice):
         return 0.0
     faults = 0.0
     for mover in range(voice + 1):
@@ -69,7 +69,7 @@ def dissonance_left_by_step(piece, voice, step):
 @rule(sees="lower")
 def cambiata(piece, voice, step):
     """-1 where a cambiata (step down to a dissonance, third down) does not go back up by step (Fux, Gradus, I, third species)."""
-    if not last_voice(piece, voice):
+    if not is_last(piece, voice):
         return 0.0
     faults = 0.0
     for mover in range(voice + 1):
@@ -82,7 +82,7 @@ def cambiata(piece, voice, step):
             and falls_a_third(piece, mover, second, third)
             and steps_down_into(piece, mover, second)
             and struck_dissonance(piece.pitch, piece.onset, piece.position, mover, second)
-            and not 0 < moves(piece, mover, step) <= 2
+            and not 0 < moves(piece, mover, step) <= STEP
         ):
             faults -= 1.0
     return faults
@@ -94,7 +94,7 @@ def midbar_neighbour(piece, voice, step):
 
     Fux, Gradus, I: in the second species it fills a third; Music Stack Exchange 93470: on the third of four quarters it passes.
     """
-    if not last_voice(piece, voice):
+    if not is_last(piece, voice):
         return 0.0
     faults = 0.0
     for mover in range(voice + 1):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from musicgym.rewards.counterpoint.reading import STEP, note_before
+from musicgym.rewards.counterpoint.reading import note_before
 from musicgym.rewards.rules import rule
-from musicgym.rewards.voices import OCTAVE, attacks, moves
+from musicgym.rewards.voices import OCTAVE, STEP, attacks, moves
 
 MINOR_SIXTH = 8  # semitones
 # bool (13,), by semitones: seconds, thirds, perfect fourth and fifth, minor sixth, octave, and a note repeated.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from musicgym.rewards.counterpoint.consonance import line_before
-from musicgym.rewards.counterpoint.reading import STEP, last_voice, lowest_pitch, perfect
+from musicgym.rewards.counterpoint.reading import perfect
 from musicgym.rewards.rules import rule
-from musicgym.rewards.voices import OCTAVE, attacks, interval_class, moves, same_direction
+from musicgym.rewards.voices import OCTAVE, STEP, attacks, interval_class, is_last, lowest_pitch, moves, same_direction
 
 
 @rule(span=1, sees="lower")
@@ -15,7 +15,7 @@ def similar_to_perfect(piece, voice, step):
     Fux, Gradus, I: a perfect consonance is approached by contrary or oblique motion. Between upper voices only parallels are
     faults, those of `parallel_fifths` and `parallel_octaves`.
     """
-    if not last_voice(piece, voice):
+    if not is_last(piece, voice):
         return 0.0
     lowest, faults = lowest_pitch(piece.pitch, step), 0.0
     for one in range(voice + 1):

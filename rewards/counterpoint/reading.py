@@ -15,9 +15,8 @@ import numpy as np
 
 from musicgym.compiled import kernel, small_kernel
 from musicgym.pieces import Piece
-from musicgym.rewards.voices import FIFTH, OCTAVE
+from musicgym.rewards.voices import FIFTH, OCTAVE, STEP, lowest_pitch
 
-STEP = 2  # semitones: the widest interval that is a step
 # bool (2, 12), by semitones: what is dissonant between upper voices, and with the lowest voice, where fourths are too.
 DISSONANCES = np.array(
     [[0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1], [0, 1, 1, 0, 0, 1, 1, 0, 0, 0, 1, 1]],
@@ -26,25 +25,9 @@ DISSONANCES = np.array(
 
 
 @kernel
-def last_voice(piece: Piece, voice: int) -> bool:
-    """Whether this is the voice at whose sites sonorities are judged; never so in music of one voice."""
-    return voice > 0 and voice == piece.pitch.shape[0] - 1
-
-
-@kernel
 def holds(piece: Piece, voice: int, step: int) -> bool:
     """Whether a note that began earlier goes on at this site."""
     return piece.pitch[voice, step] >= 0 and not piece.onset[voice, step]
-
-
-@small_kernel
-def lowest_pitch(pitch: np.ndarray, step: int) -> int:
-    """The lowest pitch that sounds in any voice at this step; 128 where all are silent."""
-    lowest = 128
-    for voice in range(pitch.shape[0]):
-        if pitch[voice, step] >= 0:
-            lowest = min(lowest, pitch[voice, step])
-    return lowest
 
 
 @small_kernel

@@ -5,17 +5,15 @@ from __future__ import annotations
 from musicgym.compiled import kernel
 from musicgym.pieces import Piece
 from musicgym.rewards.counterpoint.reading import (
-    STEP,
     bar_line,
     dissonant,
     holds,
-    last_voice,
     note_before,
     suspended_against,
     suspended_at,
 )
 from musicgym.rewards.rules import rule
-from musicgym.rewards.voices import attacks, interval_class
+from musicgym.rewards.voices import STEP, attacks, interval_class, is_last
 
 
 @rule(sees="lower")
@@ -25,7 +23,7 @@ def suspension_prepared(piece, voice, step):
     notaviva.com, "Rules for Fourth Species": the consonance at the end of the measure is the preparation. Of a note that is
     consonant at the bar line it is asked too: a dissonance must be left before the other voice moves.
     """
-    if not last_voice(piece, voice) or piece.position[step] != 0 or step == 0:
+    if not is_last(piece, voice) or piece.position[step] != 0 or step == 0:
         return 0.0
     faults = 0.0
     for held in range(voice + 1):
@@ -65,7 +63,7 @@ def suspension_resolved(piece, voice, step):
     notaviva.com, "Rules for Fourth Species": "all suspended dissonances resolve by descending one degree"; Lehmann 1907,
     lesson IX: a note between suspension and resolution, if skipped to, should be consonant.
     """
-    if not last_voice(piece, voice):
+    if not is_last(piece, voice):
         return 0.0
     faults = 0.0
     for held in range(voice + 1):
@@ -91,7 +89,7 @@ def weak_suspension(piece, voice, step):
 
     Rush, "Species IV": Fux allows these; 9-8 above and 4-5 below are the rarer ones (Davidson, "4th Species").
     """
-    if not last_voice(piece, voice) or piece.position[step] != 0:
+    if not is_last(piece, voice) or piece.position[step] != 0:
         return 0.0
     faults = 0.0
     for held in range(voice + 1):
@@ -109,7 +107,7 @@ def fake_suspension(piece, voice, step):
 
     Lehmann 1907, lesson VI: after the bar line a consonance or a dissonance, "preferably the latter".
     """
-    if not last_voice(piece, voice) or piece.position[step] != 0:
+    if not is_last(piece, voice) or piece.position[step] != 0:
         return 0.0
     faults = 0.0
     for held in range(voice + 1):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from musicgym.rewards.part_writing.reading import (
+    DOMINANT,
     KINDS,
     MAJOR,
     MINOR,
@@ -12,10 +13,10 @@ from musicgym.rewards.part_writing.reading import (
     heard_before,
     inversion,
     is_dominant,
-    is_last,
     root_degree,
 )
 from musicgym.rewards.rules import rule
+from musicgym.rewards.voices import attacks, is_last
 
 
 @rule(sees="lower", at="chord")
@@ -47,7 +48,7 @@ def fermata_cadence(piece, voice, step):
         return -1.0
     degree = root_degree(piece, found, step)
     falls = (before // KINDS - found // KINDS) % 12
-    if falls == 7 and (before % KINDS == MAJOR or before % KINDS == 4):
+    if falls == 7 and (before % KINDS == MAJOR or before % KINDS == DOMINANT):
         return 0.0
     if degree == 7:
         return 0.0 if falls != 0 and found % KINDS == MAJOR else -1.0
@@ -64,10 +65,7 @@ def fermata_together(piece, voice, step):
     """
     if not piece.phrase_end[step]:
         return 0.0
-    begins = piece.onset[voice, step] and piece.pitch[voice, step] >= 0
-    if step == 0 or not piece.phrase_end[step - 1]:
-        return 0.0 if begins else -1.0
-    return -1.0 if begins else 0.0
+    return 0.0 if attacks(piece, voice, step) == fermata_begins(piece, step) else -1.0
 
 
 @rule(sees="lower", at="end")

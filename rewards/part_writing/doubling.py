@@ -10,13 +10,13 @@ from musicgym.rewards.part_writing.reading import (
     KINDS,
     MAJOR,
     chord,
+    heard_classes,
     inversion,
     is_dominant,
-    is_last,
     on_beat,
-    sounding,
 )
 from musicgym.rewards.rules import rule
+from musicgym.rewards.voices import is_last
 
 
 @kernel
@@ -69,7 +69,7 @@ def incomplete_chord(piece, voice, step):
     """
     if not is_last(piece, voice) or voice < 2 or not on_beat(piece, step):
         return 0.0
-    heard, count = sounding(piece, step), 0
+    heard, count = heard_classes(piece.pitch, step), 0
     while heard:
         heard &= heard - 1
         count += 1

@@ -18,12 +18,11 @@ from musicgym.rewards.part_writing.reading import (
     heard_at,
     heard_before,
     inversion,
-    is_last,
     root_degree,
 )
 from musicgym.rewards.rules import rule
 from musicgym.rewards.theory.reading import bar_begun, closes
-from musicgym.rewards.voices import attacks
+from musicgym.rewards.voices import attacks, is_last
 
 _MEMORY = 2  # beats: a chord before the last so many is no longer heard as the one before
 
@@ -52,6 +51,17 @@ def _grammar() -> np.ndarray:
 FOLLOWS = _grammar()
 
 
+@kernel
+def succession(piece: Piece, step: int) -> tuple[int, int]:
+    """Where the chord of the beat that ends here stands, and where the last one before it; -1, -1 unless both are there."""
+    begun = beat_begun(piece, step)
+    at = heard_at(piece, begun, step)
+    if at < 0:
+        return -1, -1
+    before = heard_before(piece, begun, _MEMORY)
+    return (before, at) if before >= 0 else (-1, -1)
+
+
 @rule(sees="lower", at="chord")
 def progression(piece, voice, step):
     """At the end of a beat -1 where its chord does not follow the last one by the common progressions of its key.
@@ -62,11 +72,7 @@ def progression(piece, voice, step):
     """
     if not is_last(piece, voice) or not ends_beat(piece, step):
         return 0.0
-    begun = beat_begun(piece, step)
-    at = heard_at(piece, begun, step)
-    if at < 0:
-        return 0.0
-    before = heard_before(piece, begun, _MEMORY)
+    before, at = succession(piece, step)
     if before < 0:
         return 0.0
     old, new = root_degree(piece, chord(piece, before), at), root_degree(piece, chord(piece, at), at)
@@ -82,11 +88,7 @@ def retrogression(piece, voice, step):
     """
     if not is_last(piece, voice) or not ends_beat(piece, step):
         return 0.0
-    begun = beat_begun(piece, step)
-    at = heard_at(piece, begun, step)
-    if at < 0:
-        return 0.0
-    before = heard_before(piece, begun, _MEMORY)
+    before, at = succession(piece, step)
     if before < 0:
         return 0.0
     old, new = chord(piece, before), chord(piece, at)

@@ -6,10 +6,10 @@ import numpy as np
 
 from musicgym.compiled import kernel
 from musicgym.pieces import Piece
-from musicgym.rewards.part_writing.reading import is_last, on_beat, sounding
+from musicgym.rewards.part_writing.reading import heard_classes, on_beat
 from musicgym.rewards.rules import rule
 from musicgym.rewards.theory.reading import closes
-from musicgym.rewards.voices import OCTAVE, attacks, leaves, moves, pitch_before
+from musicgym.rewards.voices import OCTAVE, STEP, attacks, is_last, leaves, moves, pitch_before
 
 # Degrees (semitones above the tonic) on which an augmented interval stands: a second of 3 semitones, a fourth of 6. Chromatic
 # notes are read as raised first and fourth and lowered third, sixth and seventh degrees.
@@ -141,7 +141,7 @@ def bass_steps(piece, voice, step, *, low=0.4, high=0.9, bars=2):
     for t in range(max(step + 1 - int(bars) * piece.bar[step], 1), step + 1):
         size = abs(moves(piece, voice, t))
         moved += size > 0
-        stepped += 0 < size <= 2
+        stepped += 0 < size <= STEP
     if moved == 0:
         return -1.0
     share = stepped / moved
@@ -157,7 +157,7 @@ def cross_relation(piece, voice, step):
     """
     if step == 0 or not is_last(piece, voice):
         return 0.0
-    tonic, before = piece.tonic[step], sounding(piece, step - 1)
+    tonic, before = piece.tonic[step], heard_classes(piece.pitch, step - 1)
     faults = 0.0
     for other in range(voice + 1):
         if attacks(piece, other, step):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from musicgym.compiled import kernel
 from musicgym.pieces import Piece
-from musicgym.rewards.part_writing.reading import STEP, is_last
 from musicgym.rewards.rules import rule
-from musicgym.rewards.voices import CONTRARY, FIFTH, interval_class, motion, moves, same_direction
+from musicgym.rewards.voices import CONTRARY, FIFTH, STEP, interval_class, is_last, motion, moves, same_direction
 
 
 @kernel

@@ -11,18 +11,12 @@ import numpy as np
 from musicgym.chords import CHORD_OF_SET, INVERSION_OF, MEMBERS, QUALITIES
 from musicgym.compiled import kernel, small_kernel
 from musicgym.pieces import Piece
+from musicgym.rewards.voices import lowest_pitch
 
 MAJOR, MINOR, DIMINISHED, AUGMENTED, DOMINANT = 0, 1, 2, 3, 4  # indices into `QUALITIES`
 HALF_DIMINISHED, DIMINISHED_SEVENTH = 7, 8
 KINDS = len(QUALITIES)
 NONE = -1  # no chord
-STEP = 2  # semitones: the widest interval that is a step
-
-
-@kernel
-def is_last(piece: Piece, voice: int) -> bool:
-    """Whether this is the lowest of several voices, where whole chords are judged."""
-    return 0 < voice == piece.pitch.shape[0] - 1
 
 
 @kernel
@@ -49,15 +43,9 @@ def fermata_begins(piece: Piece, step: int) -> bool:
     return piece.phrase_end[step] and (step == 0 or not piece.phrase_end[step - 1])
 
 
-@kernel
-def sounding(piece: Piece, step: int) -> int:
-    """The pitch classes that sound, as a set of bits, bit 0 for C."""
-    return heard_classes(piece.pitch, step)
-
-
 @small_kernel
 def heard_classes(pitch: np.ndarray, step: int) -> int:
-    """As `sounding`; `pitch` is int8 (voices, steps)."""
+    """The pitch classes that sound, as a set of bits, bit 0 for C; `pitch` is int8 (voices, steps)."""
     found = 0
     for voice in range(pitch.shape[0]):
         if pitch[voice, step] >= 0:
@@ -65,28 +53,21 @@ def heard_classes(pitch: np.ndarray, step: int) -> int:
     return found
 
 
-@small_kernel
-def lowest_heard(pitch: np.ndarray, step: int) -> int:
-    """The lowest pitch that sounds; -1 for none. `pitch` is int8 (voices, steps)."""
-    found = -1
-    for voice in range(pitch.shape[0]):
-        if pitch[voice, step] >= 0 and (found < 0 or pitch[voice, step] < found):
-            found = pitch[voice, step]
-    return found
+@kernel
+def is_symmetrical(found: int) -> bool:
+    """Whether any note of this chord may be its root: it is taken for that which is in the bass (`rooted_on`)."""
+    return found >= 0 and (found % KINDS == AUGMENTED or found % KINDS == DIMINISHED_SEVENTH)
 
 
 @kernel
-def lowest(piece: Piece, step: int) -> int:
-    """The lowest pitch that sounds; -1 for none."""
-    return lowest_heard(piece.pitch, step)
+def rooted_on(found: int, pitch: int) -> int:
+    """The chord of the same quality with this pitch for its root."""
+    return pitch % 12 * KINDS + found % KINDS
 
 
 @kernel
 def chord(piece: Piece, step: int) -> int:
-    """The chord that sounds at this step, an index into `musicgym.chords.MEMBERS` (root * `KINDS` + quality); NONE for none.
-
-    Of a symmetrical chord the bass is the root.
-    """
+    """The chord that sounds at this step, an index into `musicgym.chords.MEMBERS` (root * `KINDS` + quality); NONE for none."""
     return chord_heard(piece.pitch, step)
 
 
@@ -94,15 +75,13 @@ def chord(piece: Piece, step: int) -> int:
 def chord_heard(pitch: np.ndarray, step: int) -> int:
     """As `chord`; `pitch` is int8 (voices, steps)."""
     found = int(CHORD_OF_SET[heard_classes(pitch, step)])
-    if found >= 0 and (found % KINDS == AUGMENTED or found % KINDS == DIMINISHED_SEVENTH):
-        return lowest_heard(pitch, step) % 12 * KINDS + found % KINDS
-    return found
+    return rooted_on(found, lowest_pitch(pitch, step)) if is_symmetrical(found) else found
 
 
 @kernel
 def inversion(piece: Piece, found: int, step: int) -> int:
     """0 where the root of the chord `found` is in the bass at this step, 1 the third, 2 the fifth, 3 the seventh; -1 another."""
-    bass = lowest(piece, step)
+    bass = lowest_pitch(piece.pitch, step)
     return INVERSION_OF[found, bass % 12] if bass >= 0 else -1
 
 

@@ -10,20 +10,17 @@ from musicgym.pieces import Piece
 from musicgym.rewards.part_writing.reading import (
     KINDS,
     NONE,
-    STEP,
     beat_begun,
     belongs,
     chord,
+    heard_classes,
     is_dominant,
-    is_last,
-    lowest,
     on_beat,
     root_degree,
     seventh_of,
-    sounding,
 )
 from musicgym.rewards.rules import rule
-from musicgym.rewards.voices import attacks, leaves, moves
+from musicgym.rewards.voices import STEP, attacks, is_last, leaves, lowest_pitch, moves
 
 
 @rule(sees="lower", at="chord")
@@ -102,7 +99,7 @@ def unprepared_dissonance(piece, voice, step):
     """
     if not is_last(piece, voice) or not on_beat(piece, step):
         return 0.0
-    heard = sounding(piece, step)
+    heard = heard_classes(piece.pitch, step)
     rest = heard & (heard - 1)
     if rest & (rest - 1) == 0 or CHORD_OF_SET[heard] >= 0:  # two pitch classes or fewer
         return 0.0
@@ -144,7 +141,7 @@ def six_four(piece, voice, step):
     if step == 0 or not is_last(piece, voice) or not on_beat(piece, step) or abs(moves(piece, voice, step)) <= STEP:
         return 0.0
     found = chord(piece, step)
-    if found < 0 or found % KINDS > 1 or (lowest(piece, step) - found // KINDS) % 12 != 7:
+    if found < 0 or found % KINDS > 1 or (lowest_pitch(piece.pitch, step) - found // KINDS) % 12 != 7:
         return 0.0
     before = chord(piece, step - 1)
     return 0.0 if before >= 0 and before // KINDS == found // KINDS else -1.0

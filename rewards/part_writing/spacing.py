@@ -6,9 +6,9 @@ import numpy as np
 
 from musicgym.rewards.rules import rule
 from musicgym.rewards.voices import OCTAVE, attacks
+from musicgym.tasks.chorale import SATB
 
-# int64 (4, 2): lowest and highest pitch (MIDI) of soprano, alto, tenor and bass in Bach's chorales.
-RANGES = np.array([[57, 81], [53, 74], [48, 69], [36, 64]])
+RANGES = np.array(SATB)  # int64 (4, 2): lowest and highest pitch (MIDI)
 
 
 @rule(span=0, sees="own", at="note")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from musicgym.rewards.part_writing.reading import is_last, on_beat
+from musicgym.rewards.part_writing.reading import on_beat
 from musicgym.rewards.rules import rule
 from musicgym.rewards.theory.reading import closes
-from musicgym.rewards.voices import attacks
+from musicgym.rewards.voices import attacks, is_last
 from musicgym.score import REST
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from musicgym.rewards.rules import rule
-from musicgym.rewards.theory.line import OCTAVE
-from musicgym.rewards.theory.reading import begins, closes
+from musicgym.rewards.theory.reading import closes
+from musicgym.rewards.voices import OCTAVE, attacks
 
 
 @rule(sees="own", at="bar", within={"least": (1, 12), "bars": (1, 64)})
@@ -16,7 +16,7 @@ def pitch_variety(piece, voice, step, *, least=5, bars=2):
         return 0.0
     seen, count = 0, 0
     for t in range(max(step + 1 - int(bars) * piece.bar[step], 0), step + 1):
-        if begins(piece, voice, t):
+        if attacks(piece, voice, t):
             bit = 1 << (piece.pitch[voice, t] % OCTAVE)
             count += (seen & bit) == 0
             seen |= bit
@@ -29,7 +29,7 @@ def compass(piece, voice, step, *, most=17):
 
     17, an octave and a fourth, lies between the tenth of Open Music Theory, "Cantus firmus", and the twelfth of Burnette's notes.
     """
-    if not begins(piece, voice, step) or piece.previous[voice, step] < 0:
+    if not attacks(piece, voice, step) or piece.previous[voice, step] < 0:
         return 0.0
     pitch, before = piece.pitch[voice, step], piece.previous[voice, step]
     low = high = piece.pitch[voice, before]
@@ -42,7 +42,7 @@ def compass(piece, voice, step, *, most=17):
 @compass.carried(2)
 def carried_compass(piece, voice, step, carry, *, most=17):
     """As `compass`: carries lowest and highest pitch, counted from 1 so that 0 is none."""
-    if not begins(piece, voice, step):
+    if not attacks(piece, voice, step):
         return 0.0
     pitch = np.float64(piece.pitch[voice, step] + 1)
     if carry[1] == 0.0:
@@ -60,7 +60,7 @@ def narrow(piece, voice, step, *, least=9):
         return 0.0
     low, high = 127, 0
     for t in range(step + 1):
-        if begins(piece, voice, t):
+        if attacks(piece, voice, t):
             low, high = min(low, piece.pitch[voice, t]), max(high, piece.pitch[voice, t])
     return min(np.float64(max(high - low, 0)) - least, 0.0)
 
@@ -71,7 +71,7 @@ def tessitura(piece, voice, step, *, reach=7):
 
     Temperley 2008: notes lie near a central pitch; its standard deviation is about 5.4 semitones. The limit is our own.
     """
-    if not begins(piece, voice, step):
+    if not attacks(piece, voice, step):
         return 0.0
     before, count, total = piece.previous[voice, step], 0, 0
     while before >= 0:
@@ -84,7 +84,7 @@ def tessitura(piece, voice, step, *, reach=7):
 @tessitura.carried(2)
 def carried_tessitura(piece, voice, step, carry, *, reach=7):
     """As `tessitura`: carries the number of notes and the sum of their pitches."""
-    if not begins(piece, voice, step):
+    if not attacks(piece, voice, step):
         return 0.0
     pitch = piece.pitch[voice, step]
     far = abs(pitch * carry[0] - carry[1]) > reach * carry[0]
@@ -103,7 +103,7 @@ def climax(piece, voice, step):
         return 0.0
     highest, times, first, last, at = -1, 0, -1, -1, -1
     for t in range(step + 1):
-        if begins(piece, voice, t):
+        if attacks(piece, voice, t):
             pitch = piece.pitch[voice, t]
             if pitch > highest:
                 highest, times, at = pitch, 1, t
@@ -122,7 +122,7 @@ def arch(piece, voice, step, *, bars=4):
     steps = int(bars) * piece.bar[step]
     first, inner, outer, inside, outside = step + 1 - steps, 0, 0, 0, 0
     for t in range(max(first, 0), step + 1):
-        if begins(piece, voice, t):
+        if attacks(piece, voice, t):
             if steps <= 4 * (t - first) < 3 * steps:
                 inner += piece.pitch[voice, t]
                 inside += 1

@@ -7,7 +7,8 @@ import numpy as np
 from musicgym.compiled import kernel
 from musicgym.pieces import Piece
 from musicgym.rewards.rules import rule
-from musicgym.rewards.theory.reading import STEP, bar_begun, begins, closes
+from musicgym.rewards.theory.reading import bar_begun, closes, flows_on, width
+from musicgym.rewards.voices import attacks
 from musicgym.score import SCALES
 
 LEAST_NOTES = 3  # a bar with fewer is no motif
@@ -130,7 +131,7 @@ def likeness(piece: Piece, voice: int, first: int, earlier: int, steps: int) -> 
         return 0.0
     notes, common = 0, 0
     for i in range(steps):
-        here, there = begins(piece, voice, first + i), begins(piece, voice, earlier + i)
+        here, there = attacks(piece, voice, first + i), attacks(piece, voice, earlier + i)
         notes += here + there
         common += here and there and piece.pitch[voice, first + i] == piece.pitch[voice, earlier + i]
     return 2.0 * common / notes if notes > 0 else 0.0
@@ -175,18 +176,13 @@ def echoes(piece: Piece, voice: int, note: int) -> bool:
     Steps that go on in the direction of a step are no echo: in a scale they are heard everywhere.
     """
     before, bar = piece.previous[voice, note], int(piece.bar[note])
-    if before < 0:
+    if before < 0 or flows_on(piece, voice, note):
         return False
-    width = piece.pitch[voice, note] - piece.pitch[voice, before]
-    if piece.previous[voice, before] >= 0:
-        last = piece.pitch[voice, before] - piece.pitch[voice, piece.previous[voice, before]]
-        if width * last > 0 and abs(width) <= STEP and abs(last) <= STEP:
-            return False
     for bars in (1, 2, 4):
         at = note - bars * bar
-        if at >= 0 and begins(piece, voice, at):
+        if at >= 0 and attacks(piece, voice, at):
             then = piece.previous[voice, at]
-            if then >= 0 and at - then == note - before and piece.pitch[voice, at] - piece.pitch[voice, then] == width:
+            if then >= 0 and at - then == note - before and width(piece, voice, at) == width(piece, voice, note):
                 return True
     return False
 
@@ -202,7 +198,7 @@ def echo(piece, voice, step, *, enough=0.5):
         return 0.0
     notes, heard = 0, 0
     for t in range(first, step + 1):
-        if begins(piece, voice, t):
+        if attacks(piece, voice, t):
             notes += 1
             heard += echoes(piece, voice, t)
     return min(heard / (enough * notes), 1.0) if notes > 0 else 0.0

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from musicgym.compiled import kernel
-from musicgym.pieces import Piece
 from musicgym.rewards.rules import rule
-from musicgym.rewards.theory.reading import STEP, bar_begun, begins
+from musicgym.rewards.theory.reading import bar_begun, flows_on, width
+from musicgym.rewards.voices import OCTAVE, STEP, attacks
 
-OCTAVE = 12
 DISSONANT = np.array([0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 1, 0], np.float64)  # by semitones: tritone and sevenths
 _CHORDS = ((0, 4, 7), (0, 3, 7), (0, 3, 6), (0, 4, 7, 10), (0, 3, 7, 10), (0, 4, 7, 11), (0, 3, 6, 10))
 
@@ -30,12 +28,6 @@ def _parts_of_chords() -> np.ndarray:
 IN_A_CHORD = _parts_of_chords()
 
 
-@kernel
-def width(piece: Piece, voice: int, note: int) -> int:
-    """Semitones from the note before, which there is, up to the note that begins here."""
-    return piece.pitch[voice, note] - piece.pitch[voice, piece.previous[voice, note]]
-
-
 @rule(sees="own", at="note", within={"free": (0, 127)})
 def leap_size(piece, voice, step, *, free=2):
     """-1 for each octave, in parts, by which an interval is wider than `free` semitones.
@@ -43,7 +35,7 @@ def leap_size(piece, voice, step, *, free=2):
     "Small melodic intervals greatly outnumber large ones" (Watt 1924, as restated by von Hippel 2000); the measure is our own.
     """
     before = piece.previous[voice, step]
-    if before < 0 or not begins(piece, voice, step):
+    if before < 0 or not attacks(piece, voice, step):
         return 0.0
     return -max(abs(width(piece, voice, step)) - free, 0.0) / OCTAVE
 
@@ -55,7 +47,7 @@ def dissonant_leap(piece, voice, step):
     Open Music Theory, "Cantus firmus": "all note-to-note progressions are melodic consonances"; sevenths also in Lehmann 1907.
     """
     before = piece.previous[voice, step]
-    if before < 0 or not begins(piece, voice, step):
+    if before < 0 or not attacks(piece, voice, step):
         return 0.0
     size = abs(width(piece, voice, step))
     return -1.0 if size > OCTAVE else -DISSONANT[size]
@@ -69,7 +61,7 @@ def leap_recovered(piece, voice, step, *, leap=5):
     answered earns nothing: where it did, agents leapt for the sake of recovering.
     """
     before = piece.previous[voice, step]
-    if before < 0 or not begins(piece, voice, step) or piece.previous[voice, before] < 0:
+    if before < 0 or not attacks(piece, voice, step) or piece.previous[voice, before] < 0:
         return 0.0
     first = width(piece, voice, before)
     if abs(first) < leap:
@@ -85,7 +77,7 @@ def consecutive_leaps(piece, voice, step):
     Counterpointer's manual (Ars Nova): no leaps one after the other "unless they outline a triad"; sevenths are our own.
     """
     before = piece.previous[voice, step]
-    if before < 0 or not begins(piece, voice, step) or piece.previous[voice, before] < 0:
+    if before < 0 or not attacks(piece, voice, step) or piece.previous[voice, before] < 0:
         return 0.0
     first, second = width(piece, voice, before), width(piece, voice, step)
     if abs(first) <= STEP or abs(second) <= STEP:
@@ -105,12 +97,9 @@ def stepwise(piece, voice, step, *, enough=0.3, most=0.6):
         return 0.0
     notes, flowing = 0, 0
     for t in range(first, step + 1):
-        if begins(piece, voice, t):
+        if attacks(piece, voice, t):
             notes += 1
-            before = piece.previous[voice, t]
-            if before >= 0 and piece.previous[voice, before] >= 0:
-                now, last = width(piece, voice, t), width(piece, voice, before)
-                flowing += now * last > 0 and abs(now) <= STEP and abs(last) <= STEP
+            flowing += flows_on(piece, voice, t)
     if notes == 0:
         return 0.0
     share = flowing / notes
@@ -124,7 +113,7 @@ def outlined_tritone(piece, voice, step):
     Counterpointer's manual (Ars Nova): "take care not to outline a tritone in melody"; the wider intervals are our own.
     """
     before = piece.previous[voice, step]
-    if before < 0 or not begins(piece, voice, step) or piece.previous[voice, before] < 0:
+    if before < 0 or not attacks(piece, voice, step) or piece.previous[voice, before] < 0:
         return 0.0
     now, last = width(piece, voice, step), width(piece, voice, before)
     if now * last >= 0:
@@ -145,7 +134,7 @@ def repeated_notes(piece, voice, step, *, most=3):
 
     Lehmann 1907, lesson I: "repetition to the extent of three notes in succession is allowed".
     """
-    if not begins(piece, voice, step):
+    if not attacks(piece, voice, step):
         return 0.0
     pitch, before, same = piece.pitch[voice, step], piece.previous[voice, step], 0
     while before >= 0 and piece.pitch[voice, before] == pitch and same < most:
@@ -158,7 +147,7 @@ def repeated_notes(piece, voice, step, *, most=3):
 def one_way(piece, voice, step, *, most=5):
     """-1 for a note that goes on in the direction of the `most` intervals before it ("5-6 notes": head_music's species rules)."""
     before = piece.previous[voice, step]
-    if before < 0 or not begins(piece, voice, step):
+    if before < 0 or not attacks(piece, voice, step):
         return 0.0
     now, same = width(piece, voice, step), 0
     while same < most and piece.previous[voice, before] >= 0 and now * width(piece, voice, before) > 0:
@@ -176,7 +165,7 @@ def worn_figure(piece, voice, step):
 
     After Rolls, "Sequences": they "rarely continue past 3 repetitions"; that they wear out within the third is our own.
     """
-    if not begins(piece, voice, step):
+    if not attacks(piece, voice, step):
         return 0.0
     behind = step
     for period in range(1, LONGEST_FIGURE + 1):

@@ -5,22 +5,26 @@ from __future__ import annotations
 from musicgym.compiled import kernel
 from musicgym.metre import bar_number
 from musicgym.pieces import Piece
+from musicgym.rewards.voices import STEP, attacks
 from musicgym.score import BLANK
 
-STEP = 2  # semitones: the widest interval that is a step; anything wider is a leap
 WEAKEST = 4  # levels of the metre run from 0, the bar line, to here
 
 
 @kernel
-def begins(piece: Piece, voice: int, step: int) -> bool:
-    """Whether a note begins at this site."""
-    return piece.onset[voice, step] and piece.pitch[voice, step] >= 0
+def width(piece: Piece, voice: int, note: int) -> int:
+    """Semitones from the note before, which there is, up to the note that begins here."""
+    return piece.pitch[voice, note] - piece.pitch[voice, piece.previous[voice, note]]
 
 
 @kernel
-def degree(piece: Piece, voice: int, step: int) -> int:
-    """Semitones of the note that sounds here above the local tonic, 0..11."""
-    return (piece.pitch[voice, step] - piece.tonic[step]) % 12
+def flows_on(piece: Piece, voice: int, note: int) -> bool:
+    """Whether the note that begins here is a step in the direction of a step."""
+    before = piece.previous[voice, note]
+    if before < 0 or piece.previous[voice, before] < 0:
+        return False
+    now, last = width(piece, voice, note), width(piece, voice, before)
+    return now * last > 0 and abs(now) <= STEP and abs(last) <= STEP
 
 
 @kernel
@@ -34,7 +38,7 @@ def finished(piece: Piece, voice: int, step: int) -> int:
 @kernel
 def last_note(piece: Piece, voice: int, step: int) -> int:
     """Where the note began that sounds at this site, or else the one before it; -1 for none."""
-    return step if begins(piece, voice, step) else piece.previous[voice, step]
+    return step if attacks(piece, voice, step) else piece.previous[voice, step]
 
 
 @kernel

@@ -8,7 +8,8 @@ from musicgym.compiled import kernel
 from musicgym.metre import bar_number
 from musicgym.pieces import Piece
 from musicgym.rewards.rules import rule
-from musicgym.rewards.theory.reading import bar_begun, begins, closes, finished, is_compound, level
+from musicgym.rewards.theory.reading import bar_begun, closes, finished, is_compound, level
+from musicgym.rewards.voices import attacks
 from musicgym.score import REST
 
 
@@ -41,7 +42,7 @@ def syncopation(piece, voice, step):
 @rule(span=0, sees="own")
 def downbeat(piece, voice, step):
     """-1 where no note begins with the bar (strongest places have onsets in 95 %: Temperley 2007, `meter16.c`)."""
-    return -1.0 if piece.position[step] == 0 and not begins(piece, voice, step) else 0.0
+    return -1.0 if piece.position[step] == 0 and not attacks(piece, voice, step) else 0.0
 
 
 @kernel
@@ -120,7 +121,7 @@ def rest_inside(piece, voice, step, *, bars=2):
 
     Goetschius 1904, III: "A brief rest, or a longer tone, usually marks the end of a figure"; so a rest inside breaks it.
     """
-    if not begins(piece, voice, step) or piece.previous[voice, step] < 0 or piece.pitch[voice, step - 1] != REST:
+    if not attacks(piece, voice, step) or piece.previous[voice, step] < 0 or piece.pitch[voice, step - 1] != REST:
         return 0.0
     rest = piece.start[voice, step - 1]
     late = piece.position[rest] >= piece.bar[rest] - min(2 * piece.beat[rest], piece.bar[rest] // 2)
@@ -133,7 +134,7 @@ def empty_bar(piece, voice, step):
     first = bar_begun(piece, step)
     if first < 0:
         return 0.0
-    if begins(piece, voice, step):
+    if attacks(piece, voice, step):
         return 0.0
     return -1.0 if piece.previous[voice, step] < first else 0.0
 
@@ -146,7 +147,7 @@ def crowded_bar(piece, voice, step, *, most=3):
         return 0.0
     count = 0
     for t in range(first, step + 1):
-        count += begins(piece, voice, t)
+        count += attacks(piece, voice, t)
     return min(most * piece.bar[step] / piece.quarter - count, 0.0)
 
 
@@ -170,7 +171,7 @@ def length_variety(piece, voice, step, *, least=2, most=4):
             count += (seen & bit) == 0
             seen |= bit
             start = -1
-        if t <= step and begins(piece, voice, t):
+        if t <= step and attacks(piece, voice, t):
             start = t
     return -1.0 if count < least or count > most else 0.0
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from musicgym.rewards.rules import rule
-from musicgym.rewards.theory.reading import STEP, begins, closes, degree, last_note, level
+from musicgym.rewards.theory.reading import closes, last_note, level
+from musicgym.rewards.voices import STEP, attacks, degree
 from musicgym.score import MODES, SCALES, TRIADS
 
 _RAISED = {"minor": (9, 11), "dorian": (11,)}  # besides the scale: melodic minor's sixth and seventh, and Dorian's leading tone
@@ -27,7 +28,7 @@ def in_key(piece, voice, step):
 
     Minor has its raised sixth and seventh, Dorian its seventh. Lehmann 1907, lesson I: "All progressions must be diatonic".
     """
-    if not begins(piece, voice, step):
+    if not attacks(piece, voice, step):
         return 0.0
     return 0.0 if IN_KEY[piece.mode[step]] >> degree(piece, voice, step) & 1 else -1.0
 
@@ -36,7 +37,7 @@ def in_key(piece, voice, step):
 def chromatic_resolved(piece, voice, step):
     """-1 where a note outside the key is left by a leap (after Merritt & Castro's account of chromatic steps)."""
     before = piece.previous[voice, step]
-    if before < 0 or not begins(piece, voice, step) or IN_KEY[piece.mode[before]] >> degree(piece, voice, before) & 1:
+    if before < 0 or not attacks(piece, voice, step) or IN_KEY[piece.mode[before]] >> degree(piece, voice, before) & 1:
         return 0.0
     return -1.0 if abs(piece.pitch[voice, step] - piece.pitch[voice, before]) > STEP else 0.0
 
@@ -48,7 +49,7 @@ def leading_tone(piece, voice, step):
     The leading tone lies a semitone below the tonic (Open Music Theory, "Tendency tones": it "tends to be followed by do").
     """
     before = piece.previous[voice, step]
-    if before < 0 or not begins(piece, voice, step) or degree(piece, voice, before) != 11:
+    if before < 0 or not attacks(piece, voice, step) or degree(piece, voice, before) != 11:
         return 0.0
     return 0.0 if -4 <= piece.pitch[voice, step] - piece.pitch[voice, before] <= 1 else -1.0
 
@@ -86,7 +87,7 @@ def unstable_beat(piece, voice, step):
 
     Stable notes stand on strong beats (White 2017, Empirical Musicology Review 12; ratings as in `key_profile`).
     """
-    if not begins(piece, voice, step) or level(piece, step) > 2:
+    if not attacks(piece, voice, step) or level(piece, step) > 2:
         return 0.0
     return min(PROFILES[piece.mode[step], degree(piece, voice, step)], 0.0)
 
@@ -94,7 +95,7 @@ def unstable_beat(piece, voice, step):
 @rule(sees="own", at="note")
 def opening(piece, voice, step):
     """-1 where the first note is none of the tonic triad (after Open Music Theory, "First species": do or sol)."""
-    if not begins(piece, voice, step) or piece.previous[voice, step] >= 0:
+    if not attacks(piece, voice, step) or piece.previous[voice, step] >= 0:
         return 0.0
     return 0.0 if TRIAD[piece.mode[step]] >> degree(piece, voice, step) & 1 else -1.0
 
