@@ -9,6 +9,7 @@ import numpy as np
 from musicgym.choice import StepChoice
 
 if TYPE_CHECKING:
+    from musicgym.rewards.reward import BoundReward
     from musicgym.session import Session
 
 MOST_TRIALS = 1 << 14  # pieces that are tried at once
@@ -29,12 +30,14 @@ class Greedy:
     def __init__(self, *, masked: bool = True) -> None:
         self.masked = masked
         self._session: Session | None = None
+        self._bound: BoundReward | None = None  # the session's reward once more: it pays what is only tried
 
     def attend(self, session: Session) -> None:
         """The pieces that are played next. Called by `players.play`."""
         if not isinstance(session.task.choice, StepChoice):
             raise ValueError(f"greedy play of {type(session.task.choice).__name__}: expected a task with StepChoice")
         self._session = session
+        self._bound = session.reward.bind(session.task, session.num_pieces)
 
     def __call__(self, observations: np.ndarray, masks: tuple[np.ndarray, ...], rng: np.random.Generator) -> np.ndarray:
         """int64 (N,): the codes chosen."""
@@ -49,15 +52,15 @@ class Greedy:
     def payments(self, codes: int) -> np.ndarray:
         """float64 (N, codes): what each code would pay now; 0 for pieces that are finished."""
         assert self._session is not None
-        session = self._session
-        n = session.num_pieces
+        assert self._bound is not None
+        session, bound = self._session, self._bound
+        n, remembered = session.num_pieces, session.bound.state()
         paid = np.zeros((n, codes))
         share = max(1, MOST_TRIALS // codes)
         for first in range(0, n, share):
             rows = np.repeat(np.arange(first, min(first + share, n)), codes)
             trial = session.engine.take(rows)
-            bound = session.reward.bind(session.task, n)
-            bound.load_state(session.bound.state())
+            bound.load_state(remembered)
             bound.take(rows)
             trial.write(np.tile(np.arange(codes), len(rows) // codes)[:, None])
             paid[first : first + share] = bound(trial.pieces).sum(axis=0, dtype=np.float64).reshape(-1, codes)
