@@ -9,10 +9,12 @@ read them.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from numbers import Integral
+from typing import Any
 
 import numpy as np
 
-from musicgym.score import NO_CHORD, spell, spelling_name
+from musicgym.score import MODES, NO_CHORD, spell, spelling_name
 
 QUALITIES = (
     "major",
@@ -129,8 +131,8 @@ def chord_code(root: int, quality: int, inversion: int = 0) -> int:
         97
     """
     for name, value, most in (("root", root, 11), ("quality", quality, len(QUALITIES) - 1), ("inversion", inversion, 3)):
-        if not 0 <= value <= most:
-            raise ValueError(f"chord_code({name}={value}): expected 0..{most}")
+        if not _is_whole(value) or not 0 <= value <= most:
+            raise ValueError(f"chord_code({name}={value!r}): expected a whole number within 0..{most}")
     if inversion == 3 and quality < TRIAD_QUALITIES:
         raise ValueError(f"chord_code(quality={quality}, inversion=3): a triad has no third inversion; expected 0..2")
     return (root * len(QUALITIES) + quality) * INVERSIONS + inversion
@@ -142,9 +144,9 @@ def chord_parts(code: int) -> tuple[int, int, int]:
     >>> chord_parts(97)
     (2, 6, 1)
     """
-    if not 0 <= code < len(MEMBERS) * INVERSIONS or MEMBERS[code // INVERSIONS, code % INVERSIONS] < 0:
+    if not _is_whole(code) or not 0 <= code < len(MEMBERS) * INVERSIONS or MEMBERS[code // INVERSIONS, code % INVERSIONS] < 0:
         raise ValueError(
-            f"chord code {code}: expected (root * {len(QUALITIES)} + quality) * 4 + inversion, as chord_code makes it"
+            f"chord code {code!r}: expected (root * {len(QUALITIES)} + quality) * 4 + inversion, as chord_code makes it"
         )
     chord, inversion = divmod(int(code), INVERSIONS)
     return chord // len(QUALITIES), chord % len(QUALITIES), inversion
@@ -169,11 +171,17 @@ def chord_of(pitches: Iterable[int]) -> int:
     Args:
         pitches: MIDI numbers, in any order and octave; what is below 0 (rests, blanks) is left out.
 
+    Raises:
+        ValueError: pitches that aren't whole numbers.
+
     Example:
         >>> chord_name(chord_of([53, 62, 69, 72])), chord_of([60, 61, 62])
         ('Dm7/F', -1)
     """
-    sounding = [int(pitch) for pitch in pitches if pitch >= 0]
+    found = _whole_numbers(list(pitches) if isinstance(pitches, Iterable) else pitches, "pitches")
+    if found.ndim != 1:
+        raise ValueError(f"pitches {pitches!r}: expected a row of MIDI numbers")
+    sounding = [pitch for pitch in found.tolist() if pitch >= 0]
     if not sounding:
         return NO_CHORD
     bits = 0
@@ -195,8 +203,13 @@ def chords_of(pitch: np.ndarray) -> np.ndarray:
 
     Returns:
         int16 (steps,): codes, `NO_CHORD` where the notes are none.
+
+    Raises:
+        ValueError: pitches that aren't whole numbers, or of another shape.
     """
-    pitch = np.asarray(pitch).astype(np.int64)
+    pitch = _whole_numbers(pitch, "pitch").astype(np.int64)
+    if pitch.ndim != 2 or not len(pitch):
+        raise ValueError(f"pitch has shape {pitch.shape}: expected (voices, steps)")
     bits = np.bitwise_or.reduce(np.where(pitch >= 0, 1 << pitch % 12, 0), axis=0)
     bass = pitch[-1] % 12
     chord = CHORD_OF_SET[bits].astype(np.int64)
@@ -214,11 +227,16 @@ def chord_spelling(code: int, tonic: int = 0, mode: int = 0) -> tuple[int, int]:
         tonic: the key's, 0..11.
         mode: index into `MODES`.
 
+    Raises:
+        ValueError: a code, tonic or mode that is none.
+
     Example:
         >>> [spelling_name(place) for place in chord_spelling(parse_chord("E7/G#"), 9, 1)]
         ['E', 'G#']
     """
     root, quality, inversion = chord_parts(code)
+    if not _is_whole(tonic) or not 0 <= tonic <= 11 or not _is_whole(mode) or not 0 <= mode < len(MODES):
+        raise ValueError(f"key of tonic {tonic!r} and mode {mode!r}: expected 0..11 and an index into MODES, 0..{len(MODES) - 1}")
     place = spell(root, tonic, mode)
     return place, place + _FIFTHS[_INTERVALS[quality][inversion]]
 
@@ -266,6 +284,18 @@ def parse_chord(name: str) -> int:
     return chord * INVERSIONS + int(INVERSION_OF[chord, bass])
 
 
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _whole_numbers(values: Any, what: str) -> np.ndarray:
+    """An array of whole numbers. Raises ValueError, in the name of `what`, for anything else."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "iu" and array.size:
+        raise ValueError(f"{what} {values!r}: expected whole numbers")
+    return array.astype(np.int64) if array.dtype.kind not in "iu" else array
+
+
 def _pitch_class(text: str) -> tuple[int, str]:
     """The pitch class that a text begins with, -1 for none, and the rest of the text."""
     if text[:1] not in _LETTERS:
@@ -278,17 +308,20 @@ def _pitch_class(text: str) -> tuple[int, str]:
 def transpose_chords(codes: np.ndarray, semitones: int | np.ndarray) -> np.ndarray:
     """Chords moved by semitones, int16 as `codes`; `NO_CHORD` stays. `semitones` may be an array that fits the codes' shape.
 
+    Raises ValueError for codes that no chord has, and for semitones that aren't whole numbers.
+
     >>> [chord_name(int(code)) for code in transpose_chords(np.array([parse_chord("Dm7/F"), -1]), 3)]
     ['Fm7/Ab', '']
     """
     each = len(QUALITIES) * INVERSIONS  # codes of one root
-    codes = np.asarray(codes)
-    return np.where(codes < 0, codes, (codes + np.asarray(semitones) * each) % (12 * each)).astype(np.int16)
+    check_chords(codes, "codes")
+    codes, moved = np.asarray(codes), _whole_numbers(semitones, "semitones").astype(np.int64)
+    return np.where(codes < 0, codes, (codes + moved * each) % (12 * each)).astype(np.int16)
 
 
 def check_chords(codes: np.ndarray, what: str) -> None:
     """Raises ValueError, in the name of `what`, unless every value is `NO_CHORD` or a chord's code."""
-    codes = np.asarray(codes)
+    codes = _whole_numbers(codes, what)
     known = (codes >= 0) & (codes < len(MEMBERS) * INVERSIONS)
     known[known] = MEMBERS[codes[known] // INVERSIONS, codes[known] % INVERSIONS] >= 0
     wrong = codes[~known & (codes != NO_CHORD)]

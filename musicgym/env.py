@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import numpy as np
 
-from musicgym.pieces import Excerpts
 from musicgym.score import Score
-from musicgym.session import Look, Session
+from musicgym.session import Given, Look, Session
 from musicgym.spaces import action_space
 from musicgym.task import Task
 from musicgym.vector_env import seeds_of
@@ -35,8 +33,9 @@ class ComposeEnv(gym.Env[np.ndarray, Any]):
         reward: a `Reward` or an expression such as "rl_tuner - 0.5*rl_tuner.motif"; None for the task's own.
         observation: "onehot", "tokens" or "pianoroll".
         window: steps of music in the window of tokens; None for the default.
-        given: what pieces start from instead of the task's own source: scores or excerpts. Voices, as in `given=(0, 3)`, are
-            the task's field of that name: those that stand there already.
+        given: what pieces start from instead of the task's own source: scores, excerpts, or names of MIDI, MusicXML or ABC files.
+            Voices, as in `given=(0, 3)`, are the task's field of that name: those that stand there already. A Gymnasium spec
+            goes through JSON with names of files, not with scores.
         render_mode: "ansi" (text), "rgb_array" (a piano roll, uint8 (height, width, 3)) or "human" (prints text).
         fields: arguments of a registered task (`length=64`), or fields of `task` to change.
 
@@ -53,7 +52,7 @@ class ComposeEnv(gym.Env[np.ndarray, Any]):
         reward: Reward | str | None = None,
         observation: str = "onehot",
         window: int | None = None,
-        given: Sequence[Score] | Sequence[int] | Excerpts | None = None,
+        given: Given = None,
         render_mode: str | None = None,
         **fields: Any,
     ) -> None:

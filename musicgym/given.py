@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -36,6 +37,26 @@ def on_pages(scores: Sequence[Score], task: Task) -> Excerpts:
     if is_cantus(task.source) and len(task.given) == 1:
         _sing(pages, task)
     return pages
+
+
+def as_scores(given: Sequence[Score | str | Path], task: Task) -> list[Score]:
+    """Scores as they are, and all pieces of files read on the task's grid, in the key that a file says or its notes fit best.
+
+    Raises:
+        ValueError: a file that isn't there or can't be read, with the reason.
+    """
+    found: list[Score] = []
+    for one in given:
+        if isinstance(one, Score):
+            found.append(one)
+            continue
+        from musicgym.corpus.own_files import places, scores  # with all that reads files
+
+        for piece in (piece for place in places([str(one)]) for piece in scores(place, steps_per_quarter=task.score_grid)):
+            if piece.score is None:
+                raise ValueError(f"given={str(one)!r}: {piece.reason}")
+            found.append(piece.score)
+    return found
 
 
 def _sing(pages: Excerpts, task: Task) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -487,7 +488,12 @@ class Score:
 
 
 def bar_steps(meter: tuple[int, int], steps_per_quarter: float) -> int:
-    """Steps in a full bar. Raises ValueError when the bar isn't a whole number of steps."""
+    """Steps in a full bar. Raises ValueError for a metre or grid that is none, and when the bar isn't a whole number of steps."""
+    pair = isinstance(meter, Sequence) and not isinstance(meter, str) and len(meter) == 2
+    if not pair or not all(isinstance(part, Integral) for part in meter):
+        raise ValueError(f"meter={meter!r}: expected (beats, unit), two whole numbers such as (4, 4)")
+    if not isinstance(steps_per_quarter, Real) or isinstance(steps_per_quarter, bool):
+        raise ValueError(f"steps_per_quarter={steps_per_quarter!r}: expected a number of steps such as 4")
     numerator, denominator = meter
     if numerator < 1 or denominator < 1 or steps_per_quarter <= 0 or numerator * 4 * steps_per_quarter % denominator:
         raise ValueError(f"meter {numerator}/{denominator} is no whole number of steps at {steps_per_quarter} a quarter")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from musicgym.choice import StepChoice
 from musicgym.engine import ALL_ROWS, Engine, as_material
-from musicgym.given import on_pages
+from musicgym.given import as_scores, on_pages
 from musicgym.grids import taken_in
 from musicgym.handle import handle
 from musicgym.observation import Observation, View
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from musicgym.rewards import BoundReward, Reward
 
 OPTIONS = ("given", "key", "prefix")
+Given = Sequence[Score] | Sequence[str | Path] | Sequence[int] | str | Path | Excerpts | None
 
 
 NO_TERMS = np.empty((0, 0), np.float32)
@@ -47,8 +49,8 @@ class Session:
         reward: a `Reward` or an expression; None for the task's own.
         observation: one of `musicgym.observation.OBSERVATIONS`.
         window: steps of the window of tokens; None for the default.
-        given: what pieces start from instead of the task's source: scores or excerpts. Or whole numbers, then the field
-            `given` of the task: the voices that stand there already.
+        given: what pieces start from instead of the task's source: scores, names of files that hold some, or excerpts. Or whole
+            numbers, or nothing in a list or tuple: then the field `given` of the task, the voices that stand there already.
         fields: arguments of a registered task, or fields of `task` to change.
     """
 
@@ -59,16 +61,18 @@ class Session:
         reward: Reward | str | None,
         observation: str,
         window: int | None,
-        given: Sequence[Score] | Sequence[int] | Excerpts | None,
+        given: Given,
         fields: dict[str, Any],
     ) -> None:
         named = isinstance(given, (list, tuple)) and all(isinstance(voice, (int, np.integer)) for voice in given)
-        if named and (given or isinstance(given, tuple)):  # an empty list is one of no scores
+        if named:  # also an empty list, which is what JSON makes of an empty tuple
             assert isinstance(given, (list, tuple))
             fields, given = {**fields, "given": tuple(int(voice) for voice in given)}, None
         self.task, default = _task_of(task, fields)
-        if isinstance(given, (list, tuple)) and given and all(isinstance(score, Score) for score in given):
-            given = on_pages(given, self.task)
+        if isinstance(given, (str, Path)):
+            given = [given]
+        if isinstance(given, (list, tuple)) and given and all(isinstance(one, (Score, str, Path)) for one in given):
+            given = on_pages(as_scores(given, self.task), self.task)  # type: ignore[arg-type]  # what `all` has seen
         material = None if given is None else as_material(given)
         self.engine = Engine(self.task, num_pieces, material)
         # A user's own music is seen as the task's is, so that agents can go on with it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -188,10 +189,15 @@ class Task:
             (self.transpose_to is None or drawn, "transpose_to", "None, as there is no source to be moved"),
             (all(type(v) is int for v in self.given), "given", "voices as whole numbers"),
             (all(type(p) is int and 0 <= p <= 127 for p in self.programs), "programs", "General MIDI programs, 0..127"),
+            (all(isinstance(name, str) for name in self.forbid), "forbid", "names of rules or sets of rules as text"),
             (len(self.keys) > 0, "key", "a key's name, or several"),
             (all(0 <= v < self.voices for v in self.given), "given", f"voices within 0..{self.voices - 1}"),
             (len(set(self.given)) < self.voices, "given", "at least one voice left to compose"),
-            (0 < self.blank <= 1, "blank", "a share within (0, 1]"),
+            (
+                isinstance(self.blank, Real) and type(self.blank) is not bool and 0 < self.blank <= 1,
+                "blank",
+                "a share within (0, 1]",
+            ),
             (self.holes in _HOLES, "holes", "'slot', 'bar' or 'voice'"),
             (self.order in _ORDERS, "order", "'time', 'voice' or 'random'"),
             (self.begin in ("blank", "filled"), "begin", "'blank' or 'filled'"),

@@ -10,9 +10,8 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from musicgym.pieces import Excerpts
 from musicgym.score import Score
-from musicgym.session import NO_TERMS, Look, Session
+from musicgym.session import NO_TERMS, Given, Look, Session
 from musicgym.spaces import action_space
 from musicgym.task import Task
 
@@ -47,8 +46,9 @@ class ComposeVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         window: steps of music in the window of tokens; None for the default.
         autoreset_mode: "same-step" (the default), "next-step" or "disabled", or an `AutoresetMode`.
         copy: fresh arrays from every call; with False observations and masks are the same buffers each time.
-        given: what pieces start from instead of the task's own source: scores or excerpts. Voices, as in `given=(0, 3)`, are
-            the task's field of that name: those that stand there already.
+        given: what pieces start from instead of the task's own source: scores, excerpts, or names of MIDI, MusicXML or ABC files.
+            Voices, as in `given=(0, 3)`, are the task's field of that name: those that stand there already. A Gymnasium spec
+            goes through JSON with names of files, not with scores.
         render_mode: "rgb_array" or "ansi", or None.
         fields: arguments of a registered task (`length=64`), or fields of `task` to change.
 
@@ -68,7 +68,7 @@ class ComposeVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         window: int | None = None,
         autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
         copy: bool = True,
-        given: Sequence[Score] | Sequence[int] | Excerpts | None = None,
+        given: Given = None,
         render_mode: str | None = None,
         **fields: Any,
     ) -> None:

@@ -118,9 +118,10 @@ def no_room(pitches: Sequence[int], place: int, ranges: Any) -> str:
     for voice, (low, high) in enumerate(ranges):
         above = voice < place
         if (above and max(pitches) > high) or (voice > place and min(pitches) < low):
+            where = "above" if above else "below"
             return (
-                f"the cantus firmus goes from {min(pitches)} to {max(pitches)}, and the voice {'above' if above else 'below'} it has "
-                f"the range {low}..{high} (MIDI numbers): transpose it, or give range="
+                f"the cantus firmus goes from {min(pitches)} to {max(pitches)}, and the voice {where} it has the range "
+                f"{low}..{high} (MIDI numbers): transpose it, or give range="
             )
     return ""
 

@@ -98,6 +98,20 @@ class AECEnsemble(Voices, AECEnv):  # type: ignore[misc]  # PettingZoo comes wit
         if self.render_mode == "human":
             self.render()
 
+    def last(self, observe: bool = True) -> tuple[Seen | None, float, bool, bool, dict[str, Any]]:
+        """What `agent_selection` sees, was paid since it last chose, whether the piece has ended, and its info.
+
+        Raises RuntimeError before `reset`.
+        """
+        self._check_begun("last()")
+        found: tuple[Seen | None, float, bool, bool, dict[str, Any]] = super().last(observe)
+        return found
+
+    def agent_iter(self, max_iter: int = 2**63) -> Any:
+        """The agents in the order in which they choose, up to the end of the piece. Raises RuntimeError before `reset`."""
+        self._check_begun("agent_iter()")
+        return super().agent_iter(max_iter)
+
     def _select(self) -> None:
         """Turn to the agent whose choice is next."""
         pieces, task = self._pieces, self.session.task

@@ -71,6 +71,8 @@ class ParallelEnsemble(Voices, ParallelEnv):  # type: ignore[misc]  # PettingZoo
         if not self.agents:
             raise RuntimeError("step() after the piece has ended: call reset() first")
         agents = self.agents
+        if not isinstance(actions, dict):
+            raise ValueError(f"actions {actions!r}: expected a dict with one for each of {', '.join(agents)}")
         if actions.keys() != self._voice.keys():
             missing = [agent for agent in agents if agent not in actions]
             wrong = f"lack {missing[0]!r}" if missing else f"hold {next(a for a in actions if a not in self._voice)!r}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +10,8 @@ import gymnasium as gym
 import numpy as np
 
 from musicgym.choice import HOLD, ChordChoice, StepChoice
-from musicgym.pieces import Excerpts
 from musicgym.score import Score
-from musicgym.session import OPTIONS, Session
+from musicgym.session import OPTIONS, Given, Session
 from musicgym.spaces import action_space
 from musicgym.task import Task
 from musicgym.vector_env import seeds_of
@@ -50,7 +49,7 @@ class Voices:
         rewards: Rewards = "shared",
         observation: str = "onehot",
         window: int | None = None,
-        given: Sequence[Score] | Sequence[int] | Excerpts | None = None,
+        given: Given = None,
         render_mode: str | None = None,
         **fields: Any,
     ) -> None:

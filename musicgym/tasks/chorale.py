@@ -50,11 +50,11 @@ def chorale(
 
     if bars is not None and (bars.__class__ is not int or bars < 1):
         raise ValueError(f"bars={bars!r}: expected a whole number from 1 on, or None for whole pieces")
-    length = None if bars is None else bars * bar_steps(meter or (4, 4), steps_per_quarter)
+    bar = bar_steps((4, 4) if meter is None else meter, steps_per_quarter)
     page = Task(
         voices_choice(choice, ranges),
         voices=len(ranges),
-        length=length,
+        length=None if bars is None else bars * bar,
         steps_per_quarter=steps_per_quarter,
         meter=meter,
         source=source,

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from musicgym import chords
 from musicgym.chords import (
     CHORD_OF_SET,
     CHORD_SETS,
@@ -117,7 +118,9 @@ def test_what_is_no_chord_symbol_is_refused_by_name(name: object) -> None:
     assert repr(name) in str(refused.value)
 
 
-@pytest.mark.parametrize("parts", [(12, 0, 0), (0, 9, 0), (0, 0, 3), (-1, 0, 0), (0, 4, 4)])
+@pytest.mark.parametrize(
+    "parts", [(12, 0, 0), (0, 9, 0), (0, 0, 3), (-1, 0, 0), (0, 4, 4), (1.5, 0), (0, "x"), (0, 0, None), (True, 0)]
+)
 def test_parts_outside_their_ranges_are_refused(parts: tuple[int, int, int]) -> None:
     with pytest.raises(ValueError, match="expected"):
         chord_code(*parts)
@@ -129,6 +132,30 @@ def test_a_score_refuses_codes_that_are_no_chords(code: int) -> None:
         with_chords([0, code])
     with pytest.raises(ValueError, match="chord code"):
         chord_parts(code)
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda: chords.chord_parts(1.5), r"chord code 1\.5: expected"),
+        (lambda: chords.pitch_classes("x"), "chord code 'x': expected"),
+        (lambda: chords.chord_name(None), "chord code None: expected"),
+        (lambda: chords.chord_spelling(4, "D"), "key of tonic 'D' and mode 0: expected"),
+        (lambda: chords.chord_name(4, 2, 7), "mode 7: expected"),
+        (lambda: chords.chord_of(60), r"pitches 60: expected a row of MIDI numbers"),
+        (lambda: chords.chord_of(["C4"]), r"pitches \['C4'\]: expected whole numbers"),
+        (lambda: chords.chord_of([60.5, 64]), r"pitches \[60\.5, 64\]: expected whole numbers"),
+        (lambda: chords.chords_of(60), r"pitch has shape \(\): expected \(voices, steps\)"),
+        (lambda: chords.chords_of([[60.5]]), r"pitch \[\[60\.5\]\]: expected whole numbers"),
+        (lambda: chords.transpose_chords("C", 1), "codes 'C': expected whole numbers"),
+        (lambda: chords.transpose_chords([0, 5000], 1), "codes holds 5000: expected NO_CHORD"),
+        (lambda: chords.transpose_chords([0], 1.5), r"semitones 1\.5: expected whole numbers"),
+        (lambda: chords.check_chords([1.5], "these"), r"these \[1\.5\]: expected whole numbers"),
+    ],
+)
+def test_what_is_no_whole_number_is_named(ask, message: str) -> None:  # type: ignore[no-untyped-def]  # functions of many kinds
+    with pytest.raises(ValueError, match=message):
+        ask()
 
 
 def test_every_code_is_taken_by_a_score() -> None:

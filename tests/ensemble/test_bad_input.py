@@ -51,6 +51,21 @@ def test_before_the_first_reset(make):
     assert env.agents == []
 
 
+def test_turns_before_the_first_reset():
+    env = aec_env(DUO)
+    for use in (env.last, env.agent_iter):
+        with pytest.raises(RuntimeError, match=r"(last|agent_iter)\(\) before the first reset"):
+            use()
+
+
+@pytest.mark.parametrize("actions", [None, [3, 3], 3])
+def test_choices_that_are_not_told_by_agent(actions):
+    env = parallel_env(DUO)
+    env.reset(seed=1)
+    with pytest.raises(ValueError, match=r"actions .*: expected a dict with one for each of voice_0, voice_1"):
+        env.step(actions)
+
+
 def test_after_the_end():
     env = parallel_env(DUO)
     env.reset(seed=1)

@@ -54,6 +54,38 @@ def test_a_malformed_id_is_named(id, clean):
     assert id not in _TASKS
 
 
+@pytest.mark.parametrize(
+    ("id", "arguments"),
+    [
+        ("musicgym/Chorale-v0", {"given": (), "ranges": ((57, 81), (53, 74), (48, 69), (36, 64)), "meter": (3, 4)}),
+        ("musicgym/Chorale-v0", {"given": (0, 3), "forbid": ("parallel_fifths",), "key": ("C major", "A minor")}),
+        ("musicgym/Counterpoint-v0", {"voices": 3, "range": ((60, 84), (55, 77)), "cantus": (62, 65, 64, 62)}),
+        ("musicgym/Counterpoint-v0", {"rhythm": (("n", "n", "n"), ())}),
+        ("musicgym/ChordSymbols-v0", {"range": (60, 79), "programs": (0, 1, 2, 3, 4)}),
+        ("musicgym/Infill-v0", {"given": (1,), "meter": None}),
+        ("musicgym/ExpressiveMelody-v0", {"durations": (1, 2), "velocities": (40, 80), "range": (60, 72)}),
+    ],
+)
+def test_a_spec_is_the_same_environment_after_json(id, arguments):
+    spec = gym.make(id, **arguments).spec
+    back = gym.make(gym.envs.registration.EnvSpec.from_json(spec.to_json()))
+    assert back.unwrapped.session.task == gym.make(spec).unwrapped.session.task
+
+
+def test_files_are_given_by_name_so_that_specs_with_music_go_through_json(tmp_path):
+    path = str(tmp_path / "cantus.mid")
+    cantus = musicgym.Score.from_notes([[(16 * bar, 16, pitch, 80) for bar, pitch in enumerate((62, 65, 64, 62))]])
+    cantus.to_midi(path)
+    for given in (path, [path], tmp_path / "cantus.mid", [tmp_path / "cantus.mid", cantus]):
+        env = gym.make("musicgym/Counterpoint-v0", given=given)
+        env.reset(seed=1)
+        assert ([note.pitch for note in env.unwrapped.score.notes(1)], env.unwrapped.score.key) == ([62, 65, 64, 62], "D dorian")
+    spec = gym.make("musicgym/Counterpoint-v0", given=[path]).spec
+    env = gym.make(gym.envs.registration.EnvSpec.from_json(spec.to_json()))
+    env.reset(seed=1)
+    assert [note.pitch for note in env.unwrapped.score.notes(1)] == [62, 65, 64, 62]
+
+
 @pytest.mark.parametrize("task", [5, None, "musicgym/Melody-v0"])
 def test_what_is_no_task_is_refused_at_once(task, clean):
     with pytest.raises(TypeError, match=r"register\('lab/No-v0'\): task is a .*: expected a musicgym.Task or a function"):
