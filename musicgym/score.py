@@ -489,11 +489,12 @@ class Score:
 
 def bar_steps(meter: tuple[int, int], steps_per_quarter: float) -> int:
     """Steps in a full bar. Raises ValueError for a metre or grid that is none, and when the bar isn't a whole number of steps."""
-    pair = isinstance(meter, Sequence) and not isinstance(meter, str) and len(meter) == 2
-    if not pair or not all(isinstance(part, Integral) for part in meter):
+    pair: Any = meter
+    grid: Any = steps_per_quarter
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not all(isinstance(part, Integral) for part in pair):
         raise ValueError(f"meter={meter!r}: expected (beats, unit), two whole numbers such as (4, 4)")
-    if not isinstance(steps_per_quarter, Real) or isinstance(steps_per_quarter, bool):
-        raise ValueError(f"steps_per_quarter={steps_per_quarter!r}: expected a number of steps such as 4")
+    if not isinstance(grid, Real) or isinstance(grid, bool):
+        raise ValueError(f"steps_per_quarter={grid!r}: expected a number of steps such as 4")
     numerator, denominator = meter
     if numerator < 1 or denominator < 1 or steps_per_quarter <= 0 or numerator * 4 * steps_per_quarter % denominator:
         raise ValueError(f"meter {numerator}/{denominator} is no whole number of steps at {steps_per_quarter} a quarter")

@@ -72,7 +72,7 @@ class Session:
         if isinstance(given, (str, Path)):
             given = [given]
         if isinstance(given, (list, tuple)) and given and all(isinstance(one, (Score, str, Path)) for one in given):
-            given = on_pages(as_scores(given, self.task), self.task)  # type: ignore[arg-type]  # what `all` has seen
+            given = on_pages(as_scores(given, self.task), self.task)
         material = None if given is None else as_material(given)
         self.engine = Engine(self.task, num_pieces, material)
         # A user's own music is seen as the task's is, so that agents can go on with it.

@@ -194,7 +194,7 @@ class Task:
             (all(0 <= v < self.voices for v in self.given), "given", f"voices within 0..{self.voices - 1}"),
             (len(set(self.given)) < self.voices, "given", "at least one voice left to compose"),
             (
-                isinstance(self.blank, Real) and type(self.blank) is not bool and 0 < self.blank <= 1,
+                _is_number(self.blank) and 0 < self.blank <= 1,
                 "blank",
                 "a share within (0, 1]",
             ),
@@ -311,6 +311,10 @@ class Task:
             fields["choice"] = choice_from_json(fields["choice"])
         made: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
         return cls(**made)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def pitch_bounds(task: Task, material: Excerpts) -> tuple[int, int]:

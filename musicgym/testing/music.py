@@ -50,7 +50,9 @@ def random_music(draws: np.random.Generator, task: Task, pieces: int) -> Excerpt
         low, high = high, low
     assert task.length is not None  # tasks without a source have one
     lengths = [max(1, task.length - int(draws.integers(4)) * (i > 0)) for i in range(pieces)]
-    return Excerpts.from_scores([random_score(draws, task.voices, steps, low=low, high=high) for steps in lengths], task.length)
+    scores = [random_score(draws, task.voices, steps, low=low, high=high) for steps in lengths]
+    made = Excerpts.from_scores(scores, task.length)
+    return made._replace(quarter=np.full_like(made.quarter, task.steps_per_quarter))  # these steps are the task's
 
 
 _STEPS = StepChoice(52, 67)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musicgym.engine import as_material
+from musicgym.grids import taken_in
 from musicgym.pieces import Excerpts
 from musicgym.score import BLANK, Score
 from musicgym.task import Task
@@ -136,20 +137,20 @@ def _check_task(
     company = Company(reward, task, material, rows)
     company.step(restart=frozenset({0}))
     company.finish()
-    _check_scores(reward, episodes, additive)
+    _check_scores(reward, task, episodes, additive)
     _check_saved(reward, task, material, rows)
 
 
-def _check_scores(reward: Reward, episodes: list[Episode], additive: bool) -> None:
-    """The law of the sum, and marks."""
+def _check_scores(reward: Reward, task: Task, episodes: list[Episode], additive: bool) -> None:
+    """The law of the sum, and marks: of the music on the task's own grid, which scores don't have where it is coarse."""
     from musicgym.rewards import Rules
 
-    totals, marks = reward.score([episode.finish for episode in episodes], marks=True)
-    at_start = reward.score([episode.start for episode in episodes])
+    totals, marks = reward.score(taken_in([episode.finish for episode in episodes], task.steps_per_quarter), marks=True)
+    at_start = reward.score(taken_in([episode.start for episode in episodes], task.steps_per_quarter))
     sites_only = isinstance(reward, Rules)  # others may pay for what was given, at the end
     for k, name in enumerate(totals):
         for i, episode in enumerate(episodes):
-            steps = episode.finish.steps
+            steps = episode.finish.steps // task.spread
             if not close(marks[i, k].sum(dtype=np.float64), totals[name][i]):
                 raise AssertionError(
                     f"term {name!r}: its marks sum to {marks[i, k].sum():.6g}, but the piece's score is {totals[name][i]:.6g}"

@@ -417,6 +417,25 @@ def _notes_so_far_carried(piece, voice, step, carry, *, fault=0):
 PLANTED = Rules.of(planted, notes_so_far, name="planted_rules")
 
 
+@pytest.mark.parametrize(
+    ("grid", "fields"),
+    [
+        (2, {"given": (0,), "voices": 2}),
+        (0.5, {}),
+        (0.5, {"given": (0,), "voices": 2}),
+        (0.25, {"order": "random", "voices": 2}),
+        (0.25, {"begin": "filled", "sweeps": 2}),
+        (0.125, {"meter": (8, 4), "blank": 0.5}),
+    ],
+)
+def test_check_reward_plays_on_every_grid(grid, fields):
+    task = Task(StepChoice(52, 67), **{"length": 6, "steps_per_quarter": grid, **fields})
+    check_reward("fixed_key + fixed_repeat", task)
+    check_reward(Tally(), task)
+    with pytest.raises(AssertionError, match="does not begin anew"):
+        check_reward(Tally("ignores reset"), task)
+
+
 def test_check_reward_passes_rules_that_keep_to_what_they_declare():
     check_reward(PLANTED, TWO_VOICES, fresh_process=False)
 
