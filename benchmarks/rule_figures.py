@@ -9,17 +9,24 @@ import numpy as np
 
 from musicgym import corpus
 from musicgym.agents.comparison import Figure
+from musicgym.benchmarks.chord_symbols import kinds_of_symbols, sopranos_over_chords
 from musicgym.benchmarks.corruptions import Corruption
 from musicgym.benchmarks.discrimination import discrimination
 from musicgym.benchmarks.fit_part_writing import SPOILED
+from musicgym.benchmarks.loudness import varies
 from musicgym.benchmarks.spoiled_parts import kinds_of_parts
 from musicgym.benchmarks.tunes import Tunes, chorales, tunes
 from musicgym.pieces import Excerpts
 from musicgym.rewards import Rules
+from musicgym.score import DEFAULT_VELOCITY
 
 SPLIT = "test"
 BARS = 4
 MELODY_KINDS = ("permuted notes", "one wrong note")
+NO_VELOCITIES = (
+    "none, for want of real music: in all collections that come with the package every note has one velocity "
+    f"({DEFAULT_VELOCITY}), of which this rule says 0"
+)
 
 
 class Rate(NamedTuple):
@@ -34,6 +41,7 @@ class Told(NamedTuple):
 
     rates: dict[str, Rate]  # by music
     aucs: dict[str, Figure]  # by what is told from what
+    untold: list[str]  # why there is no AUC, where there is none
 
 
 class _Study(NamedTuple):
@@ -43,6 +51,8 @@ class _Study(NamedTuple):
     rates: Excerpts
     real: Tunes | None
     kinds: Mapping[str, str | Corruption]
+    voices: int | None = None  # whose notes are counted, from the highest down; None for all
+    untold: str = ""  # why there is no real music to tell from spoiled music
 
 
 def told(of: Mapping[str, Rules]) -> dict[str, Told]:
@@ -60,16 +70,18 @@ def told(of: Mapping[str, Rules]) -> dict[str, Told]:
         judge = reward.weighted(**dict.fromkeys(reward.terms, 1.0))
         real = study.real
         aucs = {} if real is None else {kind: discrimination(judge, real, how).auc for kind, how in study.kinds.items()}
-        rates = _rates(judge, study.rates)
+        rates = _rates(judge, study.rates, study.voices)
         for term, rule in names.items():
-            one = made.setdefault(rule, Told({}, {}))
+            one = made.setdefault(rule, Told({}, {}, []))
             one.rates[study.name] = rates[term]
             one.aucs.update({f"{study.name} against {kind}": found[term] for kind, found in aucs.items()})
+            if study.untold:
+                one.untold.append(study.untold)
     return made
 
 
 def _study(name: str) -> _Study | None:
-    """Chorales for part-writing, Fux for counterpoint, tunes for melody; None for sets with figures on pages of their own."""
+    """Chorales for part-writing and chords, Fux for counterpoint, tunes for melody; None for other sets."""
     if "counterpoint" in name:
         music = Excerpts.from_scores(list(corpus.load("fux")))
         return _Study("Fux", music, _as_tunes(music), {"one wrong note a bar": kinds_of_parts(np.arange(1))["wrong notes"]})
@@ -77,10 +89,16 @@ def _study(name: str) -> _Study | None:
         real = chorales(SPLIT, BARS)
         kinds = kinds_of_parts(real.families)
         return _Study("Bach", Excerpts.from_scores(list(corpus.load("bach"))), real, {kind: kinds[kind] for kind in SPOILED})
+    if name == "chord_symbols":
+        real = sopranos_over_chords(SPLIT)
+        return _Study("sopranos over their chords", real.excerpts, real, kinds_of_symbols(real.families), voices=1)
     if name not in ("theory", "performance"):
         return None
     found = tunes(SPLIT, 8)
-    return _Study("tunes", found.excerpts, found if name == "theory" else None, {kind: kind for kind in MELODY_KINDS})
+    kinds = {kind: kind for kind in MELODY_KINDS}
+    if name == "performance" and not varies(found.excerpts):
+        return _Study("tunes", found.excerpts, None, kinds, untold=NO_VELOCITIES)
+    return _Study("tunes", found.excerpts, found, kinds)
 
 
 def _as_tunes(music: Excerpts) -> Tunes:
@@ -90,9 +108,10 @@ def _as_tunes(music: Excerpts) -> Tunes:
     return Tunes(music, np.arange(count), nothing, np.zeros((count, 2), np.int64), np.ones(count, np.bool_), ("fux",))
 
 
-def _rates(judge: Rules, music: Excerpts) -> dict[str, Rate]:
+def _rates(judge: Rules, music: Excerpts, voices: int | None) -> dict[str, Rate]:
+    """Of all places, for every 100 notes of the first so many voices."""
     inside = np.arange(music.pitch.shape[2]) < music.length[:, None, None]
-    notes = int((music.onset & (music.pitch >= 0) & inside).sum())
+    notes = int((music.onset & (music.pitch >= 0) & inside)[:, :voices].sum())
     takes = gives = np.zeros(len(judge.terms))
     for rows in np.array_split(np.arange(len(music.length)), max(1, len(music.length) // 64)):
         sites = judge.score(music.take(rows), marks=True)[1]  # float32 (pieces, terms, voices, steps)

@@ -35,7 +35,8 @@ ABOUT = """
     weighed and set by its name. In the pictures the notes at fault are red; rules of bars and of the whole piece redden none. A
     rule *takes* and *gives* at so many places for every 100 notes. AUC is the probability that a piece of real music is worth
     more than a spoiled one by this rule alone: 0.5 tells nothing. In brackets are 95 % intervals, bootstrapped over families of
-    melodies, of Fux over exercises. Tunes and the chorales that are told from others are held out.
+    melodies, of Fux over exercises. Tunes and the chorales that are told from others are held out. Rules of chord symbols judge
+    the labels of chorales; of the notes, the sopranos' are counted.
     """
 COMMAND = """<!-- not run: takes some minutes, and writes where the sources lie -->
 ```bash
@@ -112,7 +113,8 @@ def page(figures: dict[str, Told]) -> str:
 def _figures(of: Told) -> str:
     rates = [f"{where}: takes {one.takes:.2f}, gives {one.gives:.2f}" for where, one in of.rates.items()]
     aucs = [f"{kind} {one.mean:.2f} [{one.low:.2f}, {one.high:.2f}]" for kind, one in of.aucs.items()]
-    return "For 100 notes of " + "; ".join(rates) + "." + (f" AUC: {'; '.join(aucs)}." if aucs else "")
+    told = "; ".join(aucs + of.untold)
+    return "For 100 notes of " + "; ".join(rates) + "." + (f" AUC: {told}." if told else "")
 
 
 def write_pictures(folder: Path) -> None:

@@ -44,7 +44,7 @@ def displaced_part(music: Excerpts, rng: np.random.Generator, *, beats: float = 
     """One voice of each piece begins so many beats later; what runs over the end comes first."""
     chosen = rng.integers(music.pitch.shape[1], size=len(music.length))
     parts = [displaced(part(music, voice), rng, beats=beats) for voice in range(music.pitch.shape[1])]
-    return _with_voices(music, parts, chosen[None] == np.arange(len(parts))[:, None])
+    return with_voices(music, parts, chosen[None] == np.arange(len(parts))[:, None])
 
 
 def wrong_notes_by_bar(music: Excerpts, rng: np.random.Generator) -> Excerpts:
@@ -63,7 +63,7 @@ def wrong_notes_by_bar(music: Excerpts, rng: np.random.Generator) -> Excerpts:
     chosen = chosen[choices[chosen].any(axis=1)]
     pitch[chosen] = np.where(choices[chosen], rng.random((len(chosen), 128)), -1.0).argmax(axis=1)
     parts = [laid(part(music, voice), line._replace(pitch=pitch[owner == voice])) for voice, line in enumerate(lines)]
-    return _with_voices(music, parts, np.ones((voices, len(music.length)), np.bool_))
+    return with_voices(music, parts, np.ones((voices, len(music.length)), np.bool_))
 
 
 def shuffled_beats(music: Excerpts, rng: np.random.Generator) -> Excerpts:
@@ -116,7 +116,7 @@ def rests_astray(music: Excerpts, rng: np.random.Generator, *, share: float = 0.
         line = events(part(music, voice))
         silent = (rng.random(len(line.piece)) < share) & (voice > 0)
         parts.append(laid(part(music, voice), line._replace(pitch=np.where(silent, REST, line.pitch))))
-    return _with_voices(music, parts, np.ones((len(parts), len(music.length)), np.bool_))
+    return with_voices(music, parts, np.ones((len(parts), len(music.length)), np.bool_))
 
 
 def one_chord_a_bar(music: Excerpts, rng: np.random.Generator) -> Excerpts:
@@ -267,7 +267,7 @@ def part(music: Excerpts, voice: int) -> Excerpts:
     return music._replace(**chosen)
 
 
-def _with_voices(music: Excerpts, parts: list[Excerpts], changed: np.ndarray) -> Excerpts:
+def with_voices(music: Excerpts, parts: list[Excerpts], changed: np.ndarray) -> Excerpts:
     """The pieces with new voices, pieces of one voice each, where `changed`, bool (voices, M), says so."""
     made = Excerpts(*(array.copy() for array in music))
     for voice, one in enumerate(parts):
