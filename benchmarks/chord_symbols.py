@@ -59,8 +59,8 @@ def kinds_of_symbols(families: np.ndarray) -> dict[str, Corruption]:
     """
     return {
         "another chorale's": partial(other_parts, families=families),
-        "their own a beat late": late_chords,
-        "their own shuffled": shuffled_chords,
+        "the same a beat late": late_chords,
+        "the same shuffled": shuffled_chords,
         "random ones": random_chords,
     }
 

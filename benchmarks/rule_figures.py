@@ -91,7 +91,7 @@ def _study(name: str) -> _Study | None:
         return _Study("Bach", Excerpts.from_scores(list(corpus.load("bach"))), real, {kind: kinds[kind] for kind in SPOILED})
     if name == "chord_symbols":
         real = sopranos_over_chords(SPLIT)
-        return _Study("sopranos over their chords", real.excerpts, real, kinds_of_symbols(real.families), voices=1)
+        return _Study("Bach's chords", real.excerpts, real, kinds_of_symbols(real.families), voices=1)
     if name not in ("theory", "performance"):
         return None
     found = tunes(SPLIT, 8)

@@ -36,7 +36,7 @@ ABOUT = """
     rule *takes* and *gives* at so many places for every 100 notes. AUC is the probability that a piece of real music is worth
     more than a spoiled one by this rule alone: 0.5 tells nothing. In brackets are 95 % intervals, bootstrapped over families of
     melodies, of Fux over exercises. Tunes and the chorales that are told from others are held out. Rules of chord symbols judge
-    the labels of chorales; of the notes, the sopranos' are counted.
+    sopranos over the chords of their labels, one a beat; there the sopranos' notes alone are counted.
     """
 COMMAND = """<!-- not run: takes some minutes, and writes where the sources lie -->
 ```bash

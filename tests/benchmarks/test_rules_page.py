@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from musicgym.benchmarks.rule_examples import EXAMPLES, music
 from musicgym.benchmarks.rules_page import described, groups, home, main, sets
+from musicgym.rewards.expression import parse
 from musicgym.rewards.rules import Rule
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -22,6 +24,13 @@ MOST_BYTES = 1_500_000  # of all pictures
 def test_the_page_says_what_the_docstring_says(rule: Rule) -> None:
     (own,) = (part for part in PAGE.split("### ") if part.startswith(f"`{rule.name}`\n"))
     assert described(rule, SETS) in own, "write the page anew: python -m musicgym.benchmarks.rules_page docs/rules.md"
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_every_rule_has_an_auc_or_says_why_there_is_none(name: str) -> None:
+    (own,) = (part for part in PAGE.split("### ") if part.startswith(f"`{name}`\n"))
+    assert re.search(r" AUC: .* \d\.\d\d \[\d\.\d\d, \d\.\d\d\]| AUC: none, for want of real music: ", own)
+    assert ("for want of real music" in own) == (name in parse("performance").terms)
 
 
 def test_every_rule_is_on_the_page_and_no_other() -> None:
