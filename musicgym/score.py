@@ -493,7 +493,7 @@ def bar_steps(meter: tuple[int, int], steps_per_quarter: float) -> int:
     grid: Any = steps_per_quarter
     if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not all(isinstance(part, Integral) for part in pair):
         raise ValueError(f"meter={meter!r}: expected (beats, unit), two whole numbers such as (4, 4)")
-    if not isinstance(grid, Real) or isinstance(grid, bool):
+    if grid.__class__ is bool or not isinstance(grid, Real):
         raise ValueError(f"steps_per_quarter={grid!r}: expected a number of steps such as 4")
     numerator, denominator = meter
     if numerator < 1 or denominator < 1 or steps_per_quarter <= 0 or numerator * 4 * steps_per_quarter % denominator:

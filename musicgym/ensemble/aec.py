@@ -15,23 +15,10 @@ class AECEnsemble(Voices, AECEnv):  # type: ignore[misc]  # PettingZoo comes wit
     In the order "time" that is voice after voice of a step, from the highest, then the next step; other orders work too.
     The agent whose choice is next (`agent_selection`) sees, chooses and is masked just as `ComposeEnv`'s one composer is.
     The others see the piece from their own place at the same step; the masks of those with nothing left to choose there
-    show a hold alone. `Voices` says which agents there are.
+    show a hold alone.
 
-    Infos are empty after `reset` and then hold "illegal" (choices of this agent repaired so far), "dead_end" (it chooses
-    next, and hard rules leave it nothing, so that its mask allows everything), "dead_ends" (how many of them it has passed)
-    and "reward_terms" (name -> float: what it was paid since it last chose, whose sum `last()` returns). The piece ends by
-    termination, for all agents at once; each then takes one more step, with None, as PettingZoo has it.
-
-    Args:
-        task: a `Task` or a registered id with a `StepChoice`; a `ChordChoice` is taken apart into its voices.
-        reward: a `Reward` or an expression; None for the task's own.
-        rewards: who is paid for a choice: "shared" (every agent), "own" (the one that made it), or ("mixed", share) (the others
-            get the `share`, 0..1, of it).
-        observation, window, given, render_mode: as in `ComposeEnv`.
-        fields: arguments of a registered task, or fields of `task` to change.
-
-    Raises:
-        ValueError: what is asked for isn't known or doesn't fit, with what is expected.
+    What is paid and what infos say counts from an agent's last choice to its next, as `last()` has it. After the end of the piece
+    each agent takes one more step, with None, as PettingZoo has it. Arguments, agents and infos are those of `Voices`.
 
     Example:
         >>> from musicgym import StepChoice, Task

@@ -13,24 +13,10 @@ class ParallelEnsemble(Voices, ParallelEnv):  # type: ignore[misc]  # PettingZoo
     """Composed voices as agents that choose their slots of a step at once, none seeing what the others choose there.
 
     What they choose is written from the highest voice to the lowest, so the piece and its whole reward are those of `ComposeEnv`
-    for the same choices in this order. `Voices` says which agents there are. Each sees the piece from its own place at the step
-    that comes next. One that has no blank there (it is given, or was filled by hand) sees a mask of a hold alone, and what it
-    chooses is ignored. Hard rules (`Task.forbid`) and masks know nothing of the step's other choices.
-
-    Infos are empty after `reset` and then hold "illegal" (choices of this agent repaired so far), "dead_end" (hard rules leave
-    it nothing, so that its mask allows everything), "dead_ends" (how many of them it has passed) and "reward_terms"
-    (name -> float: what its reward is the sum of). The piece ends by termination, for all agents at once.
-
-    Args:
-        task: a `Task` or a registered id, in time order, with a `StepChoice`; a `ChordChoice` is taken apart into its voices.
-        reward: a `Reward` or an expression; None for the task's own.
-        rewards: who is paid for a choice: "shared" (every agent gets all that the step pays), "own" (each what its own
-            choice pays; these add up to the whole), or ("mixed", share) (also the `share`, 0..1, of what the others' pay).
-        observation, window, given, render_mode: as in `ComposeEnv`.
-        fields: arguments of a registered task, or fields of `task` to change.
-
-    Raises:
-        ValueError: what is asked for isn't known or doesn't fit, with what is expected.
+    for the same choices in this order. Each sees the piece from its own place at the step that comes next. One that has no blank
+    there (it is given, or was filled by hand) sees a mask of a hold alone, and what it chooses is ignored. Hard rules
+    (`Task.forbid`) and masks know nothing of the step's other choices. The task must go in order of time. Arguments, agents and
+    infos are those of `Voices`.
 
     Example:
         >>> from musicgym import StepChoice, Task

@@ -28,11 +28,27 @@ FOUR_VOICES = ("soprano", "alto", "tenor", "bass")
 class Voices:
     """One piece of a task whose composed voices are agents; `ParallelEnsemble` and `AECEnsemble` say when they choose.
 
+    Infos are empty after `reset` and then hold "illegal" (choices of this agent repaired so far), "dead_end" (it chooses next, and
+    hard rules leave it nothing, so that its mask allows everything), "dead_ends" (how many of them it has passed) and
+    "reward_terms" (name -> float: what its reward is the sum of). The piece ends by termination, for all agents at once.
+
+    Args:
+        task: a `Task` or a registered id with a `StepChoice`; a `ChordChoice` is taken apart into its voices.
+        reward: a `Reward` or an expression; None for the task's own.
+        rewards: who is paid for a choice: "shared" (every agent gets all of it), "own" (the one that made it; these add up to what
+            `ComposeEnv` pays), or ("mixed", share) (the others get the `share`, 0..1, of it).
+        observation, window, given, render_mode: as in `ComposeEnv`.
+        fields: arguments of a registered task, or fields of `task` to change.
+
+    Raises:
+        ValueError: what is asked for isn't known or doesn't fit, with what is expected.
+
     Attributes:
         possible_agents: names of the composed voices, highest first: "soprano", "alto", "tenor" and "bass" in a task of
             four voices, else "voice_0", "voice_1", ... by their place in the score. Given voices are no agents.
         agents: those at work: all of them from `reset` until the piece has ended, which it does for all at once.
         session: the piece, its reward and its observation.
+        share: of what the others' choices pay, that each agent gets: 1 where rewards are shared, 0 where each has its own.
         state_space: of `state()`.
     """
 
@@ -55,7 +71,7 @@ class Voices:
     ) -> None:
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise ValueError(f"render_mode={render_mode!r}: expected one of {self.metadata['render_modes']} or None")
-        share = share_of(rewards)
+        self.share = share_of(rewards)
         self.session = Session(task, 1, reward, observation, window, given, fields)
         if (steps := _step_by_step(self.session.task)) is not self.session.task:
             self.session = Session(steps, 1, self.session.reward, observation, window, given, {})
@@ -80,7 +96,7 @@ class Voices:
         self._pieces = self.session.engine.pieces
         self._action = np.zeros((1, 1), np.int64)
         agents = len(self._voices)
-        self._shares = np.where(np.eye(agents, dtype=bool), 1.0, share)  # (payee, writer): of what a writer's choice pays
+        self._shares = np.where(np.eye(agents, dtype=bool), 1.0, self.share)  # (payee, writer): of what a writer's choice pays
         self._owed = np.zeros((agents, len(self.session.bound.terms)))  # terms since each agent was last asked
         self._illegal, self._dead_ends = [0] * agents, [0] * agents  # of each agent in this piece
         self._begun = False
