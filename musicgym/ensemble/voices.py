@@ -28,14 +28,14 @@ FOUR_VOICES = ("soprano", "alto", "tenor", "bass")
 class Voices:
     """One piece of a task whose composed voices are agents; `ParallelEnsemble` and `AECEnsemble` say when they choose.
 
-    Infos are empty after `reset` and then hold "illegal" (choices of this agent repaired so far), "dead_end" (it chooses next, and
-    hard rules leave it nothing, so that its mask allows everything), "dead_ends" (how many of them it has passed) and
+    Infos are empty after `reset` and then hold "illegal" (choices of this agent repaired so far), "dead_end" (it chooses next,
+    and hard rules leave it nothing, so that its mask allows everything), "dead_ends" (how many of them it has passed) and
     "reward_terms" (name -> float: what its reward is the sum of). The piece ends by termination, for all agents at once.
 
     Args:
         task: a `Task` or a registered id with a `StepChoice`; a `ChordChoice` is taken apart into its voices.
         reward: a `Reward` or an expression; None for the task's own.
-        rewards: who is paid for a choice: "shared" (every agent gets all of it), "own" (the one that made it; these add up to what
+        rewards: who is paid for a choice: "shared" (every agent gets all of it), "own" (the one that made it; in all as much as
             `ComposeEnv` pays), or ("mixed", share) (the others get the `share`, 0..1, of it).
         observation, window, given, render_mode: as in `ComposeEnv`.
         fields: arguments of a registered task, or fields of `task` to change.

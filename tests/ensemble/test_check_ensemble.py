@@ -116,8 +116,8 @@ def test_an_ensemble_with_a_planted_fault_is_named(fault, message):
 class Guessing(ParallelEnv):
     """Two agents who are paid for choosing alike, three times; made by someone else."""
 
-    metadata = {"name": "guessing_v0"}  # noqa: RUF012  # as PettingZoo has it
-    possible_agents = ["one", "two"]  # noqa: RUF012  # as PettingZoo has it
+    metadata = {"name": "guessing_v0"}  # as PettingZoo has it
+    possible_agents = ["one", "two"]  # as PettingZoo has it
     fault = ""
 
     def __init__(self, fault=""):
