@@ -9,7 +9,7 @@ import numpy as np
 from musicgym.agents.beginnings import Beginning
 from musicgym.corpus.own_files import Opened, misread, places, scores
 from musicgym.given import on_pages
-from musicgym.score import Score, key_name
+from musicgym.score import BLANK, NO_CHORD, Score, key_name
 from musicgym.task import Task
 
 
@@ -17,7 +17,9 @@ def parts_of(word: str, task: Task, *, key: str | None = None) -> Beginning:
     """A file's voices as the given ones of a task's pieces, from beginning to end.
 
     They move by as few semitones as bring them into their ranges, and the pieces move back afterwards. Where one voice is given
-    and the file has several, its highest notes are taken.
+    and the file has several, its highest notes are taken. An agent that writes a melody over chord symbols takes those of a lead
+    sheet (MusicXML) and leaves out its melody. One that writes the chords keeps those that a sheet has here and there; where it
+    has one at every step they are chosen anew.
 
     Args:
         word: a MIDI, MusicXML or ABC file, "book.abc#12" for one tune of a book.
@@ -67,6 +69,8 @@ def _read(word: str, task: Task, key: str | None) -> tuple[Opened, list[str]]:
     (piece,) = found
     if piece.score is None:
         raise ValueError(piece.reason if piece.name in piece.reason else f"{piece.name!r}: {piece.reason}")
+    if task.has_symbols and 0 not in task.given and piece.score.chord is not None:
+        return _chords_alone(piece, piece.score)
     if piece.score.voices == wanted:
         return piece, []
     if wanted == 1:
@@ -76,11 +80,39 @@ def _read(word: str, task: Task, key: str | None) -> tuple[Opened, list[str]]:
         first = {name: getattr(piece.score, name)[:1] for name in ("pitch", "onset", "velocity", "programs", "names")}
         one = dataclasses.replace(piece.score, **first, spelling=None)  # ABC: its voices are written apart
         return piece._replace(score=one), [f"the first of {piece.score.voices} voices was taken"]
+    if task.has_symbols:
+        raise ValueError(
+            f"{piece.name!r} has no chord symbols: this agent writes a melody over some; expected a lead sheet in MusicXML"
+        )
     raise ValueError(f"{piece.name!r} has {piece.score.voices} voices: this agent writes to {wanted} given ones")
+
+
+def _chords_alone(piece: Opened, score: Score) -> tuple[Opened, list[str]]:
+    """A lead sheet with its voice blank: where it has no chord the one before goes on, at its beginning the first."""
+    assert score.chord is not None
+    named = np.flatnonzero(score.chord != NO_CHORD)
+    last = np.maximum(np.searchsorted(named, np.arange(score.steps), side="right") - 1, 0)
+    one = (1, score.steps)
+    blank = dataclasses.replace(
+        score,
+        pitch=np.full(one, BLANK),
+        onset=np.zeros(one, bool),
+        velocity=np.zeros(one),
+        spelling=None,
+        chord=score.chord[named[last]],
+        programs=score.programs[:1],
+        names=score.names[:1],
+    )
+    notes = ["its chord symbols were taken, its notes left out"]
+    if len(named) < score.steps:
+        notes.append(f"{score.steps - len(named)} steps without a chord have the one before, or the first")
+    return piece._replace(score=blank), notes
 
 
 def _shift(name: str, score: Score, task: Task) -> int:
     """The fewest semitones that bring every part into its range."""
+    if not (score.pitch >= 0).any():
+        return 0
     ranges = task.choice.voice_ranges(task.voices)[list(task.given)].tolist()
     lines = [score.pitch[voice][score.pitch[voice] >= 0].astype(int) for voice in range(score.voices)]
     bounds = [(low - line.min(), high - line.max()) for line, (low, high) in zip(lines, ranges, strict=True) if line.size]

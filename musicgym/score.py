@@ -149,7 +149,8 @@ class Score:
         mode: int8 (steps,); index into `MODES`.
         phrase_end: bool (steps,); a phrase ends with the event that begins or sounds here (a fermata).
         spelling: int8 (voices, steps) or None; place on the line of fifths (C = 0), only where a note sounds.
-        chord: int16 (steps,) or None; codes of `musicgym.chords`, `NO_CHORD` where there is none; None if there is none at all.
+        chord: int16 (steps,) or None; codes of `musicgym.chords`, `NO_CHORD` where there is none; None if there is none at all,
+            also of a file that says "N.C." throughout: so there is one way of saying it.
         steps_per_quarter: the grid.
         meters, tempos, keys: changes by step; the first of each is at step 0.
         programs: General MIDI program per voice (0..127).

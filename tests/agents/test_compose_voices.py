@@ -1,13 +1,16 @@
 """`musicgym compose --given melody.mid` by an agent that writes voices to a given one: melodies of any length."""
 
+import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from musicgym import Score
 from musicgym.agents.runs import Run
 from musicgym.agents.settings import Settings, reward_of
 from musicgym.agents.training import train
+from musicgym.chords import chord_name, parse_chord
 from musicgym.commands import main
 
 MELODY = [(0, 4, 69, 80), (4, 4, 71, 80), (8, 8, 73, 80), (16, 4, 76, 80), (20, 4, 74, 80), (24, 8, 73, 80), (32, 16, 69, 80)]
@@ -17,8 +20,13 @@ MELODY = [(0, 4, 69, 80), (4, 4, 71, 80), (8, 8, 73, 80), (16, 4, 76, 80), (20, 
 def runs(tmp_path_factory):
     out = tmp_path_factory.mktemp("voices") / "runs"
     reward = "parallel_fifths + parallel_octaves"
-    for name, task in (("choir", "musicgym/Chorale-v0"), ("online", "musicgym/Accompaniment-v0")):
-        settings = Settings(task=task, reward=reward, steps=128, n_envs=4, observation="tokens", options={"bars": 1})
+    for name, task, options in (
+        ("choir", "musicgym/Chorale-v0", {}),
+        ("online", "musicgym/Accompaniment-v0", {}),
+        ("chords", "musicgym/ChordSymbols-v0", {}),
+        ("tune", "musicgym/ChordSymbols-v0", {"compose": "melody"}),
+    ):
+        settings = Settings(task=task, reward=reward, steps=128, n_envs=4, observation="tokens", options={"bars": 1, **options})
         (out / name).mkdir(parents=True)
         Run(out / name).begin(settings, reward, reward_of(settings).fingerprint, [0])
         train(settings, folder=Run(out / name).folder)
@@ -74,4 +82,45 @@ def test_a_melody_wider_than_the_range_is_refused(runs, tmp_path, capsys):
     Score.from_notes([[(0, 8, 40, 80), (8, 8, 90, 80)]]).to_midi(tmp_path / "wide.mid")
     assert "has pitches from 40 to 90: wherever they are moved" in refused(
         capsys, runs, "choir", "--given", tmp_path / "wide.mid"
+    )
+
+
+def lead_sheet(path, *names):
+    """The melody above with these chords, half a bar each, "" for none; as MusicXML."""
+    melody = Score.from_notes([MELODY], key="A major", tempo=88)
+    codes = [parse_chord(name) for name in names]
+    dataclasses.replace(melody, chord=np.repeat(codes, 8)).to_musicxml(path)
+    return path
+
+
+def symbols_of(found):
+    """Chord symbols of each piece composed, half a bar each, and its melody's pitches."""
+    scores = [Score.from_musicxml(piece["musicxml"]) for piece in found["pieces"]]
+    return [[chord_name(int(code)) for code in score.chord[::8]] for score in scores], scores
+
+
+def test_a_melody_is_composed_over_the_chords_of_a_lead_sheet(runs, tmp_path, capsys):
+    sheet = lead_sheet(tmp_path / "sheet.musicxml", "A", "D", "E7", "F#m", "", "A")
+    found, _ = composed(capsys, runs, "tune", "-n", 2, "--given", sheet, "--out", tmp_path / "out")
+    symbols, scores = symbols_of(found)
+    assert symbols == [["A", "D", "E7", "F#m", "F#m", "A"]] * 2
+    assert all([note[:3] for note in score.notes(0)] != [note[:3] for note in MELODY] for score in scores)
+    assert "its chord symbols were taken, its notes left out" in json.dumps(found)
+    assert "8 steps without a chord" in json.dumps(found)
+
+
+def test_chords_are_composed_where_a_lead_sheet_has_none(runs, tmp_path, capsys):
+    sheet = lead_sheet(tmp_path / "sheet.musicxml", "A", "D", "", "", "E7", "A")
+    found, _ = composed(capsys, runs, "chords", "-n", 2, "--given", sheet, "--out", tmp_path / "out")
+    symbols, scores = symbols_of(found)
+    for names, score in zip(symbols, scores, strict=True):
+        assert names[:2] + names[4:] == ["A", "D", "E7", "A"]
+        assert "" not in names
+        assert [note[:3] for note in score.notes(0)] == [note[:3] for note in MELODY]
+
+
+def test_a_melody_over_no_chords_is_refused(runs, tmp_path, capsys):
+    Score.from_notes([MELODY]).to_midi(tmp_path / "melody.mid")
+    assert "has no chord symbols: this agent writes a melody over some" in refused(
+        capsys, runs, "tune", "--given", tmp_path / "melody.mid"
     )

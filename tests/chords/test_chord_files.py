@@ -71,6 +71,17 @@ def test_a_score_without_a_single_chord_has_none() -> None:
     assert dataclasses.replace(Score.blank(1, 3), chord=np.full(3, NO_CHORD)).chord is None
 
 
+def test_a_file_without_a_single_chord_reads_as_a_score_that_has_none(tmp_path: Path) -> None:
+    part = music21.stream.Part()
+    part.append(music21.harmony.NoChord())
+    part.append(music21.note.Note(72, quarterLength=4))
+    silent = Score.from_music21(part)
+    assert silent.chord is None
+    silent.to_musicxml(tmp_path / "a.musicxml")
+    assert Score.from_musicxml(tmp_path / "a.musicxml").chord is None
+    assert dataclasses.replace(silent, chord=np.full(silent.steps, NO_CHORD)) == silent
+
+
 @pytest.mark.parametrize("inside", ["", "<function>V</function>", "<numeral><numeral-root>5</numeral-root></numeral>"])
 def test_symbols_without_a_root_are_reported_and_left_out(inside: str, tmp_path: Path) -> None:
     path = tmp_path / "x.musicxml"
