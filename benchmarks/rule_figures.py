@@ -95,10 +95,9 @@ def _study(name: str) -> _Study | None:
     if name not in ("theory", "performance"):
         return None
     found = tunes(SPLIT, 8)
-    kinds = {kind: kind for kind in MELODY_KINDS}
     if name == "performance" and not varies(found.excerpts):
-        return _Study("tunes", found.excerpts, None, kinds, untold=NO_VELOCITIES)
-    return _Study("tunes", found.excerpts, found, kinds)
+        return _Study("tunes", found.excerpts, None, {}, untold=NO_VELOCITIES)
+    return _Study("tunes", found.excerpts, found, {kind: kind for kind in MELODY_KINDS})
 
 
 def _as_tunes(music: Excerpts) -> Tunes:

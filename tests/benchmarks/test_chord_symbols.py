@@ -45,3 +45,4 @@ def test_late_chords_come_a_beat_later(real: Tunes) -> None:
 def test_chords_of_chorales_are_worth_more(real: Tunes, kind: str) -> None:
     found = discrimination(rewards.parse("chord_symbols"), real, kinds_of_symbols(real.families)[kind])
     assert found.auc["total"].low > 0.8
+    assert found.paired["total"].mean > 0.95
