@@ -35,7 +35,12 @@ def run(
     run_: Annotated[str, typer.Argument(metavar="[RUN]", help="A run's folder, its name in runs/, or last.")] = "last",
     pieces: Annotated[int, typer.Option("-n", "--pieces", help="How many pieces.")] = 8,
     given: Annotated[
-        str | None, typer.Option(metavar="FILE", help="MIDI, MusicXML or ABC (book.abc#12: one tune): how every piece begins.")
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="MIDI, MusicXML or ABC (book.abc#12: one tune): how every piece begins, or what is given in this task: "
+            "a melody, a cantus firmus, a lead sheet's chords.",
+        ),
     ] = None,
     keep: Annotated[
         int | None, typer.Option(metavar="BARS", help="Bars of FILE that stand. [default: as many as leave the agent one]")

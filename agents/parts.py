@@ -7,9 +7,11 @@ import dataclasses
 import numpy as np
 
 from musicgym.agents.beginnings import Beginning
-from musicgym.corpus.own_files import Opened, misread, places, scores
+from musicgym.choice import SymbolChoice
+from musicgym.corpus.cantus_pages import heard_mode, is_cantus
+from musicgym.corpus.own_files import Opened, in_key, misread, places, scores
 from musicgym.given import on_pages
-from musicgym.score import BLANK, NO_CHORD, Score, key_name
+from musicgym.score import BLANK, NO_CHORD, Score, key_name, parse_key
 from musicgym.task import Task
 
 
@@ -40,22 +42,23 @@ def parts_of(word: str, task: Task, *, key: str | None = None) -> Beginning:
         notes.append(f"notes were moved to the agent's grid of {task.score_grid} steps a quarter")
     if lost := sum(change.notes for change in score.changes):
         notes.append(f"{lost} notes were left out: the highest of a chord was kept, and no grace notes")
-    file_key = key_name(int(score.tonic[0]), int(score.mode[0]))
-    if found.key_from == "the notes":
+    sung = tuple(note.pitch for note in score.notes(0))
+    if is_cantus(task.source) and sung and int(score.tonic[0]) != sung[-1] % 12:
+        score = in_key(score, *parse_key(heard_mode(sung)))  # before it moves: of two modes the one of the white keys is heard
+        notes.append(f"a cantus firmus is in the key of its last note: {heard_mode(sung)}")
+    elif found.key_from == "the notes":
+        file_key = key_name(int(score.tonic[0]), int(score.mode[0]))
         notes.append(f"the file names no key: its notes fit {file_key} best (--given-key says better)")
+    file_key = key_name(int(score.tonic[0]), int(score.mode[0]))
     semitones = _shift(found.name, score, task)
     if semitones:
         notes.append(f"transposed by {semitones:+} semitones into the agent's range, and back afterwards")
     moved = score.transpose(semitones)
     try:
-        page = on_pages([moved], task)
+        on_pages([moved], task)
     except ValueError as error:
         raise ValueError(f"{found.name!r}: {error}") from error
-    tonic, mode = int(page.tonic[0, 0]), int(page.mode[0, 0])
-    learned = key_name(tonic, mode)
-    if learned != key_name(int(moved.tonic[0]), int(moved.mode[0])):
-        file_key = key_name((tonic - semitones) % 12, mode)
-        notes.append(f"a cantus firmus is in the key of its last note: {file_key}")
+    learned = key_name(int(moved.tonic[0]), int(moved.mode[0]))
     return Beginning(moved, learned, file_key, semitones, 0, score.tempo, tuple(notes))
 
 
@@ -72,7 +75,8 @@ def _read(word: str, task: Task, key: str | None) -> tuple[Opened, list[str]]:
     if task.has_symbols and 0 not in task.given and piece.score.chord is not None:
         return _chords_alone(piece, piece.score)
     if piece.score.voices == wanted:
-        return piece, []
+        anew = isinstance(task.choice, SymbolChoice) and piece.score.chord is not None and (piece.score.chord != NO_CHORD).all()
+        return piece, ["it has a chord at every step: all are chosen anew"] if anew else []
     if wanted == 1:
         (skyline,) = scores(place[0], steps_per_quarter=task.score_grid, voices="skyline", key=key)
         if skyline.score is not None and skyline.score.voices == 1:

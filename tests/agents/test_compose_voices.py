@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 
 from musicgym import Score
+from musicgym.agents.parts import parts_of
 from musicgym.agents.runs import Run
 from musicgym.agents.settings import Settings, reward_of
 from musicgym.agents.training import train
 from musicgym.chords import chord_name, parse_chord
 from musicgym.commands import main
+from musicgym.tasks.chord_symbols import chord_symbols
+from musicgym.tasks.counterpoint import counterpoint
 
 MELODY = [(0, 4, 69, 80), (4, 4, 71, 80), (8, 8, 73, 80), (16, 4, 76, 80), (20, 4, 74, 80), (24, 8, 73, 80), (32, 16, 69, 80)]
 
@@ -117,6 +120,19 @@ def test_chords_are_composed_where_a_lead_sheet_has_none(runs, tmp_path, capsys)
         assert names[:2] + names[4:] == ["A", "D", "E7", "A"]
         assert "" not in names
         assert [note[:3] for note in score.notes(0)] == [note[:3] for note in MELODY]
+
+
+def test_chords_at_every_step_are_chosen_anew_and_that_is_said(tmp_path):
+    sheet = lead_sheet(tmp_path / "sheet.musicxml", "A", "D", "A", "A", "E7", "A")
+    assert "it has a chord at every step: all are chosen anew" in parts_of(str(sheet), chord_symbols()).notes
+
+
+def test_a_cantus_firmus_is_in_the_key_of_its_last_note_and_that_is_said(tmp_path):
+    cantus = Score.from_notes([[(16 * bar, 16, pitch, 80) for bar, pitch in enumerate((62, 65, 64, 62))]], key="F major")
+    cantus.transpose(24).to_midi(tmp_path / "cantus.mid")
+    found = parts_of(str(tmp_path / "cantus.mid"), counterpoint())
+    assert (found.key, found.semitones) == ("D dorian", -17)  # as little as brings it into range, and back afterwards
+    assert "a cantus firmus is in the key of its last note: D dorian" in found.notes
 
 
 def test_a_melody_over_no_chords_is_refused(runs, tmp_path, capsys):
