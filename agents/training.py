@@ -20,6 +20,7 @@ from musicgym.agents import checkpoint
 from musicgym.agents.players import Judged, NotFiniteError, Player, play, randomly
 from musicgym.agents.sb3 import make_vec_env
 from musicgym.agents.settings import Settings, reward_of, task_of
+from musicgym.agents.tokens import TokenPolicy
 
 if TYPE_CHECKING:
     from musicgym.pieces import Excerpts
@@ -72,8 +73,9 @@ def make_agent(settings: Settings) -> MaskablePPO:
         blind=settings.blind,
     )
     scale = settings.reward_scale if settings.reward_scale is not None else measured_scale(settings)
+    policy, layers = _network(settings)
     return MaskablePPO(
-        "MlpPolicy",
+        policy,
         Scaled(env, scale),
         learning_rate=Falling(settings.learning_rate),
         n_steps=settings.n_steps,
@@ -83,10 +85,18 @@ def make_agent(settings: Settings) -> MaskablePPO:
         ent_coef=settings.ent_coef,
         gamma=settings.gamma,
         gae_lambda=settings.gae_lambda,
-        policy_kwargs={"net_arch": list(settings.net)},
+        policy_kwargs=layers,
         seed=settings.seed,
         device="cpu",
     )
+
+
+def _network(settings: Settings) -> tuple[str | type[TokenPolicy], dict[str, Any]]:
+    """The policy's class and what it is made with."""
+    if settings.observation == "tokens" and settings.net:
+        first, *others = settings.net
+        return TokenPolicy, {"features_extractor_kwargs": {"width": first}, "net_arch": others}
+    return "MlpPolicy", {"net_arch": list(settings.net)}
 
 
 def measured_scale(settings: Settings) -> float:
