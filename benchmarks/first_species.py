@@ -28,10 +28,11 @@ from musicgym import rewards
 from musicgym.agents.comparison import BOOTSTRAP_SEED, Figure, bootstrap
 from musicgym.agents.defaults import settings_for
 from musicgym.agents.greedy import Greedy
-from musicgym.agents.players import Judged, Player, play, randomly
+from musicgym.agents.players import Player, randomly
 from musicgym.agents.runs import write_json
 from musicgym.agents.settings import Settings, reward_of, task_of
 from musicgym.benchmarks.exhaustive import best
+from musicgym.benchmarks.page_by_page import write_to_each
 from musicgym.benchmarks.train_controls import CONTROL_SEEDS, control_arms
 from musicgym.grids import side_by_side
 from musicgym.pieces import Excerpts
@@ -64,24 +65,9 @@ def pages_of(task: Task, split: str, most: int | None = None) -> Excerpts:
 def write(name: str, seed: int, task: Task, pages: Excerpts, choose: Player, seconds: float = 0.0, **seen: Any) -> Written:
     """Let a player write to each cantus firmus in turn."""
     reward, hard = rewards.parse(_reward_text()), rewards.parse(HARD)
-    totals, legal, music = [], [], []
-    for row in range(len(pages.length)):
-        judged: Judged = play(
-            task,
-            PIECES,
-            choose,
-            reward=reward,
-            seed=JUDGING_SEED + 1000 * seed,
-            given=pages.take(np.array([row])),
-            keep=0,
-            **seen,
-        )
-        faults = np.stack(list(hard.score(judged.music).values()))
-        totals.append(judged.totals.sum(axis=1))
-        legal.append((faults == 0).all(axis=0))
-        music.append(judged.music.pitch)
-    alike = np.unique(np.concatenate(music).reshape(len(pages.length) * PIECES, -1), axis=0)
-    return Written(name, seed, np.stack(totals), np.stack(legal), len(alike), seconds)
+    totals, music, distinct = write_to_each(task, pages, PIECES, choose, reward, JUDGING_SEED + 1000 * seed, **seen)
+    faults = np.stack(list(hard.score(music).values()))  # (rules, pieces)
+    return Written(name, seed, totals, (faults == 0).all(axis=0).reshape(totals.shape), distinct, seconds)
 
 
 def _reward_text() -> str:
