@@ -1,0 +1,42 @@
+"""Players who write the same number of pieces to every page: a cantus firmus, a soprano."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from musicgym.agents.players import Player, distinct_pieces, play
+from musicgym.grids import side_by_side
+from musicgym.pieces import Excerpts
+
+if TYPE_CHECKING:
+    from musicgym.rewards import Reward
+    from musicgym.task import Task
+
+
+class Pages(NamedTuple):
+    """What a player wrote."""
+
+    totals: np.ndarray  # float64 (pages, pieces)
+    music: Excerpts  # (pages * pieces, voices, steps), page by page
+    distinct: int  # different pieces in all
+
+
+def write_to_each(task: Task, pages: Excerpts, pieces: int, choose: Player, reward: Reward, seed: int, **seen: Any) -> Pages:
+    """Let a player write to each page in turn.
+
+    Args:
+        task: what is played; its own material is left aside.
+        pages: (P, voices, steps).
+        pieces: to each page.
+        choose, reward, seed: see `musicgym.agents.players.play`; every page begins with the same seed.
+        seen: what the player sees: observation, window.
+    """
+    totals, music = [], []
+    for row in range(len(pages.length)):
+        judged = play(task, pieces, choose, reward=reward, seed=seed, given=pages.take(np.array([row])), keep=0, **seen)
+        totals.append(judged.totals.sum(axis=1))
+        music.append(judged.music)
+    everything = side_by_side(music)
+    return Pages(np.stack(totals), everything, distinct_pieces(everything))
