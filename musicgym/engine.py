@@ -232,7 +232,7 @@ def finished_pieces(material: Excerpts) -> Pieces:
     return pieces
 
 
-def score_of(pieces: Pieces, row: int, task: Task) -> Score:
+def score_of(pieces: Pieces | Excerpts, row: int, task: Task) -> Score:
     """Piece `row` as a `Score`, in the task's tempo and programs."""
     end = int(pieces.length[row])
     names = ("pitch", "onset", "velocity", "position", "tonic", "mode", "phrase_end")

@@ -1,0 +1,310 @@
+"""How well do agents harmonise sopranos that they never saw? Rule by rule beside Bach, in style, and by what they hear.
+
+    python -m musicgym.benchmarks.chorale_agent                  # 5 seeds of the agent, 2 of each control run
+    python -m musicgym.benchmarks.chorale_agent --seeds 1001 --twins --split valid    # while tuning
+
+The agent is `musicgym train --task Chorale` as it comes: the mask shows the voices' ranges alone, rules only pay, and the soprano
+of every page is given. Each player writes the same number of pieces to each excerpt of the split; all are judged by the task's
+own reward. Bach's rates and percentiles are those of all his excerpts on the same grid, of the same number of bars. To ask what
+hangs on the soprano, the agent also writes to pages whose soprano is silent, and to pages that have the soprano of another; its
+voices are then set under the soprano that belongs there.
+What was expected stands in `EXPECTED_RATIO` and in `chorale_style` and was written down before the first run on the test split.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from musicgym.agents.comparison import BOOTSTRAP_SEED, Figure, bootstrap
+from musicgym.agents.defaults import settings_for
+from musicgym.agents.greedy import Greedy
+from musicgym.agents.players import Player, randomly
+from musicgym.agents.runs import write_json
+from musicgym.agents.settings import Settings, reward_of, task_of
+from musicgym.agents.unseen import Unseen, as_written, unseen
+from musicgym.benchmarks.chorale_style import percentiles, style
+from musicgym.benchmarks.page_by_page import write_to_each
+from musicgym.benchmarks.part_writing_figures import Rate, rates
+from musicgym.benchmarks.train_controls import CONTROL_SEEDS, control_arms
+from musicgym.engine import score_of
+from musicgym.pieces import Excerpts
+from musicgym.rewards import Reward
+from musicgym.score import REST
+from musicgym.task import Task
+
+TASK = "musicgym/Chorale-v0"
+PIECES = 5  # to each page, by each player
+JUDGING_SEED = 40_000
+TWIN_SEEDS = (0, 1)  # of the control runs
+RULES = ("parallel_fifths", "parallel_octaves", "voice_range", "voice_crossing", "seventh_resolution")
+EXPECTED_RATIO = 2.0  # times Bach's rate, at most, of each of these rules
+TRAINED, SILENT, SWAPPED = "trained", "trained, soprano silent", "trained, another's soprano"
+
+
+class Written(NamedTuple):
+    """What one player wrote, `PIECES` to each page."""
+
+    player: str
+    seed: int
+    totals: np.ndarray  # float64 (pages, PIECES)
+    rates: dict[str, Rate]
+    style: dict[str, np.ndarray]  # float64 (pages * PIECES,)
+    distinct: int  # different pieces in all
+    seconds: float  # of training; 0 for those who aren't trained
+    music: Excerpts
+
+
+def measured(name: str, seed: int, task: Task, totals: np.ndarray, music: Excerpts, distinct: int, seconds: float = 0) -> Written:
+    """What there is to say of a player's pieces."""
+    composed = tuple(voice for voice in range(task.voices) if voice not in task.given)
+    return Written(name, seed, totals, rates(music), style(music, composed), distinct, seconds, music)
+
+
+def write(
+    name: str,
+    settings: Settings,
+    pages: Excerpts,
+    choose: Player,
+    seconds: float = 0.0,
+    *,
+    shown: Excerpts | None = None,
+    **seen: Any,
+) -> Written:
+    """Let a player write to each page in turn.
+
+    Where other pages are `shown`, the player writes to those, and its voices are set under what is given in `pages`.
+    """
+    task, reward = task_of(settings), own_reward()
+    seed = JUDGING_SEED + 1000 * settings.seed
+    totals, music, distinct = write_to_each(task, pages if shown is None else shown, PIECES, choose, reward, seed, **seen)
+    if shown is not None:
+        belongs = pages.take(np.repeat(np.arange(len(pages.length)), PIECES))
+        given = list(task.given)
+        for written, page in zip(
+            (music.pitch, music.onset, music.velocity), (belongs.pitch, belongs.onset, belongs.velocity), strict=True
+        ):
+            written[:, given] = page[:, given]
+        sample = as_written(task, Unseen(music, np.zeros(len(music.length), np.int32), ""), reward)
+        assert sample is not None
+        totals = sample[0].totals.sum(axis=1).reshape(totals.shape)
+    return measured(name, settings.seed, task, totals, music, distinct, seconds)
+
+
+def own_reward() -> Reward:
+    """What the task pays where nothing else is asked for."""
+    return reward_of(Settings(task=TASK))
+
+
+def silenced(pages: Excerpts, given: tuple[int, ...]) -> Excerpts:
+    """The pages with rests where something was given."""
+    made = pages.take(np.arange(len(pages.length)))
+    inside = np.arange(pages.pitch.shape[2]) < pages.length[:, None]
+    for voice in given:
+        made.pitch[:, voice][inside], made.onset[:, voice], made.velocity[:, voice] = REST, False, 0
+        made.onset[:, voice, 0] = True
+    return made
+
+
+def swapped(pages: Excerpts, given: tuple[int, ...]) -> Excerpts:
+    """Each page with what is given on the one half the pages further on, of the same length."""
+    made = pages.take(np.arange(len(pages.length)))
+    for length in np.unique(pages.length):
+        rows = np.flatnonzero(pages.length == length)
+        others = np.roll(rows, len(rows) // 2)
+        for voice in given:
+            for array, source in ((made.pitch, pages.pitch), (made.onset, pages.onset), (made.velocity, pages.velocity)):
+                array[rows, voice] = source[others, voice]
+    return made
+
+
+def trained(arm: str, settings: Settings, split: str) -> list[Written]:
+    """One agent, trained, and what it writes: sampled, taken by what is likeliest, to a silent soprano and to another's."""
+    import torch
+
+    from musicgym.agents.training import player, train
+
+    began = time.perf_counter()
+    model = train(settings)
+    seconds = time.perf_counter() - began
+    task = task_of(settings)
+    pages = pages_of(task, split).pages
+    assert pages is not None
+    seen: dict[str, Any] = {"observation": settings.observation, "window": settings.window}
+    torch.manual_seed(JUDGING_SEED + settings.seed)
+    sampled = player(model, settings)
+    found = [write(arm, settings, pages, sampled, seconds, **seen)]
+    if arm == TRAINED:
+        found.append(write("trained, likeliest codes", settings, pages, player(model, settings, greedy=True), **seen))
+        found.append(write("trained, without mask", settings, pages, player(model, settings, masked=False), **seen))
+        found.append(write(SILENT, settings, pages, sampled, shown=silenced(pages, task.given), **seen))
+        found.append(write(SWAPPED, settings, pages, sampled, shown=swapped(pages, task.given), **seen))
+    return found
+
+
+def pages_of(task: Task, split: str) -> Unseen:
+    """The excerpts that are judged by, none of which overlap."""
+    return unseen(task, split)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train, write, judge, print tables; status 1 where what was expected didn't come out."""
+    asked = _parser().parse_args(argv)
+    base = settings_for({"task": TASK, **({} if asked.steps is None else {"steps": asked.steps})})
+    arms, task, began = control_arms(base), task_of(base), time.perf_counter()
+    with ProcessPoolExecutor(asked.jobs, mp_context=get_context("spawn")) as pool:
+        runs = [
+            pool.submit(trained, arm, replace(settings, seed=seed), asked.split)
+            for seed in asked.seeds
+            for arm, settings in arms.items()
+            if arm == TRAINED or seed in asked.twins
+        ]
+        found: list[Written] = []
+        for run in runs:
+            found += run.result()
+            print(f"{found[-1].player}, seed {found[-1].seed}: {found[-1].totals.mean():.2f}", flush=True)
+    pages = pages_of(task, asked.split)
+    assert pages.pages is not None
+    for name, choose in (("random, masked", randomly(masked=True)), ("greedy", Greedy())):
+        found.append(write(name, base, pages.pages, choose))
+    written = as_written(task, pages, own_reward())
+    assert written is not None
+    bach = measured("Bach", 0, task, written[0].totals.sum(axis=1, keepdims=True), written[1], len(written[1].length))
+    everything = task.changed(source=task.source.partition("/")[0]).drawn(apart=True).excerpts
+    whole = measured("Bach, all excerpts", 0, task, np.zeros((len(everything.length), 1)), everything, len(everything.length))
+    totals, met = totals_table([*found, bach]), verdict(found, whole)
+    reward = own_reward()
+    notes = [
+        f"- {pages.note}; {PIECES} pieces to each by each player and seed",
+        f"- {base.total_steps:,} choices, seeds {_text(asked.seeds)}, control runs {_text(asked.twins)}",
+        f"- reward: {reward.name} ({reward.fingerprint}); trained with {base.reward or reward.name} {' '.join(base.changes)}",
+        "- 95 % intervals: bootstrap over seeds, or over pages for players without seeds",
+        f"- Bach's rates and percentiles: {len(everything.length)} excerpts of all splits on the same grid",
+        *(f"- {'met' if ok else 'MISSED'}: {name}" for name, ok in met.items()),
+    ]
+    text = "\n\n".join([totals, rates_table(found, bach, whole), style_table(found, bach, whole), "\n".join(notes)])
+    asked.out.mkdir(parents=True, exist_ok=True)
+    result = {
+        "settings": base.to_dict(), "machine": platform.platform(), "seconds": time.perf_counter() - began, "expected": met,
+        "training_seconds": {f"{w.player} {w.seed}": w.seconds for w in found if w.seconds}, "notes": notes,
+        "totals": {f"{w.player} {w.seed}": w.totals.mean() for w in [*found, bach]},
+    }  # fmt: skip
+    write_json(asked.out / "chorale_agent.json", result)
+    (asked.out / "chorale_agent.md").write_text(text + "\n", encoding="utf-8")
+    keep(asked.out, found, task)
+    print(text)
+    return 0 if all(met.values()) else 1
+
+
+def keep(folder: Path, found: Sequence[Written], task: Task) -> None:
+    """Write the agent's five median pieces and its five worst, of the first seed, as MIDI and MusicXML."""
+    mine = next((w for w in found if w.player == TRAINED), None)
+    if mine is None:
+        return
+    order = np.argsort(mine.totals.ravel(), kind="stable")
+    middle = len(order) // 2
+    for kind, rows in (("worst", order[:5]), ("median", order[middle - 2 : middle + 3])):
+        for place, row in enumerate(rows.tolist()):
+            score = score_of(mine.music, row, task)
+            score.to_midi(folder / f"{kind}{place}.mid")
+            score.to_musicxml(folder / f"{kind}{place}.musicxml")
+
+
+def verdict(found: Sequence[Written], bach: Written) -> dict[str, bool]:
+    """What was expected of the trained agent, and whether it came out; nothing where none was trained."""
+    mine = [w for w in found if w.player == TRAINED]
+    if not mine:
+        return {}
+    met = {f"{rule}: at most {EXPECTED_RATIO:g} x Bach's rate": _ratio(mine, bach, rule) <= EXPECTED_RATIO for rule in RULES}
+    for name, values in bach.style.items():
+        low, high = percentiles(values)
+        met[f"{name}: within Bach's percentiles"] = low <= _mean(mine, name) <= high
+    for player in (SILENT, SWAPPED):
+        other = [w for w in found if w.player == player]
+        met[f"{player}: less than with its own"] = all(
+            o.totals.mean() < m.totals.mean() for o, m in zip(other, mine, strict=True)
+        )
+    return met
+
+
+def _rate(of: Sequence[Written], rule: str) -> float:
+    """Faults for each opportunity, all seeds together."""
+    return sum(w.rates[rule].faults for w in of) / max(sum(w.rates[rule].opportunities for w in of), 1)
+
+
+def _ratio(of: Sequence[Written], bach: Written, rule: str) -> float:
+    mine, his = _rate(of, rule), _rate([bach], rule)
+    return mine / his if his else (np.inf if mine else 0.0)
+
+
+def _mean(of: Sequence[Written], measure: str) -> float:
+    return float(np.nanmean(np.concatenate([w.style[measure] for w in of])))
+
+
+def _players(found: Sequence[Written]) -> dict[str, list[Written]]:
+    return {name: [w for w in found if w.player == name] for name in dict.fromkeys(w.player for w in found)}
+
+
+def totals_table(found: Sequence[Written]) -> str:
+    """Players by what they were paid."""
+    lines = ["| player | total | by seed | different pieces |", "| --- | ---: | --- | --- |"]
+    for name, mine in _players(found).items():
+        values = np.concatenate([w.totals.mean(axis=1) for w in mine])[:, None]
+        group = np.repeat(np.arange(len(mine)), len(mine[0].totals)) if len(mine) > 1 else np.arange(len(values))
+        drawn = bootstrap(values, group, np.random.default_rng(BOOTSTRAP_SEED))
+        figure = Figure(float(values.mean()), *(float(q) for q in np.percentile(drawn, [2.5, 97.5])))
+        seeds = ", ".join(f"{w.totals.mean():.1f}" for w in mine)
+        distinct = f"{', '.join(str(w.distinct) for w in mine)} of {mine[0].totals.size}"
+        lines.append(f"| {name} | {figure.mean:.2f} [{figure.low:.2f}, {figure.high:.2f}] | {seeds} | {distinct} |")
+    return "\n".join(lines)
+
+
+def rates_table(found: Sequence[Written], bach: Written, whole: Written) -> str:
+    """Faults for each opportunity, and how many times Bach's rate that is; every rule of the set."""
+    players = _players([*found, bach])
+    shown = [name for name in players if name in (TRAINED, "trained, likeliest codes", "random, masked", "greedy", "Bach")]
+    lines = [f"| rule | Bach, all | {' | '.join(shown)} | trained, times Bach |", "| --- |" + " ---: |" * (len(shown) + 2)]
+    for rule in (*RULES, *(rule for rule in whole.rates if rule not in RULES)):
+        name = f"**{rule}**" if rule in RULES else rule
+        cells = [f"{100 * _rate(mine, rule):.2f} %" for mine in ([whole], *(players[p] for p in shown))]
+        times = f"{_ratio(players[TRAINED], whole, rule):.2f}" if TRAINED in players else ""
+        lines.append(f"| {name} | {' | '.join(cells)} | {times} |")
+    return "\n".join(lines)
+
+
+def style_table(found: Sequence[Written], bach: Written, whole: Written) -> str:
+    """Means over pieces beside Bach's percentiles."""
+    players = _players([*found, bach])
+    lines = [f"| measure | Bach's 10th to 90th percentile | {' | '.join(players)} |", "| --- | --- |" + " ---: |" * len(players)]
+    for name, values in whole.style.items():
+        low, high = percentiles(values)
+        lines.append(f"| {name} | {low:.2f} to {high:.2f} | {' | '.join(f'{_mean(of, name):.2f}' for of in players.values())} |")
+    return "\n".join(lines)
+
+
+def _text(seeds: Sequence[int]) -> str:
+    return ", ".join(map(str, seeds)) or "none"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(CONTROL_SEEDS))
+    parser.add_argument("--twins", type=int, nargs="*", default=list(TWIN_SEEDS), help="which seeds the control runs have")
+    parser.add_argument("--steps", type=int, help="instead of what the task is trained with")
+    parser.add_argument("--split", default="test", choices=["test", "valid"], help="valid while settings are chosen")
+    parser.add_argument("--jobs", type=int, default=2, help="processes, each with one thread")
+    parser.add_argument("--out", type=Path, default=Path("runs/chorale_agent"))
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
