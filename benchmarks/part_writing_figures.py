@@ -17,7 +17,15 @@ MOVES = ("wide_leaps", "augmented_intervals")
 NOTES = ("voice_range", "cross_relation", "in_key")
 BEATS_OF_VOICES = ("voice_rest", "held_over", "held_long")
 FERMATAS = ("fermata_chord", "fermata_cadence")
-TWO_BARS = ("bass_steps", "harmonic_rhythm", "root_positions", "nonchord_share", "chord_variety", "ornaments")
+TWO_BARS = (
+    "bass_steps",
+    "harmonic_rhythm",
+    "root_positions",
+    "second_inversions",
+    "nonchord_share",
+    "chord_variety",
+    "ornaments",
+)
 
 
 class Rate(NamedTuple):

@@ -167,6 +167,7 @@ PART_WRITING = {
     "retrogression": Example("d e\nB c\nG, G,\nG,, C,", "d c\nB A\nG, F,\nG,, F,,"),
     "harmonic_rhythm": Example(_PROGRESSION, _ONE_CHORD),
     "root_positions": Example(_PROGRESSION, _with(3, "E, A,, B,, E,|C, F,, B,, E,", _PROGRESSION)),
+    "second_inversions": Example(_PROGRESSION, _with(3, "G,, F,, D, G,,|E, F,, D, G,,", _PROGRESSION)),
     "nonchord_share": Example(_with(0, "c/B/ c B c/d/|c d B c", _PROGRESSION), _PROGRESSION),
     "chord_variety": Example(_PROGRESSION, _ONE_CHORD),
     "worn_harmony": Example(_PROGRESSION, _ONE_CHORD),

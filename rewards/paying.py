@@ -51,7 +51,7 @@ def put_block(block: np.ndarray, out: np.ndarray, first: int, end: int) -> None:
             out[r, n] = block[n - first, r]
 
 
-@small_kernel
+@inlined
 def judge_around(
     pieces: Pieces,
     n: int,
@@ -86,7 +86,9 @@ def difference(pieces: Pieces, n: int, end_of_sites: int, params: np.ndarray, su
     count = pieces.log_count[n]
     if count == 0:
         return
-    low, high, first, last, fresh = pieces.pitch.shape[1], 0, pieces.pitch.shape[2], 0, 0
+    # Begun with numbers of the type that they end with: else everything below is compiled twice, for the first type too.
+    low, first = np.int64(pieces.log_slot[n, 0, 0]), np.int64(pieces.log_slot[n, 0, 1])
+    high, last, fresh = low, first, 0
     for k in range(count):
         voice, step = pieces.log_slot[n, k, 0], pieces.log_slot[n, k, 1]
         low, high, first = min(low, voice), max(high, voice), min(first, step)
@@ -95,11 +97,15 @@ def difference(pieces: Pieces, n: int, end_of_sites: int, params: np.ndarray, su
         while end < pieces.length[n] and pieces.pitch[n, voice, end] != BLANK and not pieces.onset[n, voice, end]:
             end += 1
         last = max(last, end - 1)
-    judged = judge_around(pieces, n, low, high, first, last, end_of_sites, 1.0, params, sums)
-    if judged > fresh:  # something that stood there before can see the change
-        swap_log(pieces, n, True)
-        judge_around(pieces, n, low, high, first, last, end_of_sites, -1.0, params, sums)
-        swap_log(pieces, n, False)
+    judged = fresh + 1
+    for turn in range(2):  # the music with the choice, then without it; in a loop, so that the rules are compiled once
+        if judged <= fresh:  # nothing that stood there before can see the change
+            return
+        if turn == 1:
+            swap_log(pieces, n, True)
+        judged = judge_around(pieces, n, low, high, first, last, end_of_sites, 1.0 - 2.0 * turn, params, sums)
+        if turn == 1:
+            swap_log(pieces, n, False)
 
 
 def pay_appended(

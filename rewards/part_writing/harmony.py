@@ -139,19 +139,38 @@ def root_positions(piece, voice, step, *, low=0.5, high=0.85, bars=2):
     """
     if not is_last(piece, voice) or not closes(piece, step, bars):
         return 0.0
-    known, rooted = 0, 0
-    begun = max(step + 1 - int(bars) * piece.bar[step], 0)
+    known, rooted = inverted(piece, max(step + 1 - int(bars) * piece.bar[step], 0), step, 0)
+    if known == 0:
+        return -1.0
+    share = rooted / known
+    return min(share - low, 0.0) + min(high - share, 0.0)
+
+
+@rule(sees="lower", at="bar", within={"free": (0, 100), "bars": (1, 64)})
+def second_inversions(piece, voice, step, *, free=1, bars=2):
+    """At the end of every `bars` bars -1 for each beat on a second inversion beyond the first `free` of them.
+
+    The 6-4 is the chord that wants a reason (Piston, Harmony); the number is our own: in Bach not one beat in a hundred has one.
+    """
+    if not is_last(piece, voice) or not closes(piece, step, bars):
+        return 0.0
+    _, found = inverted(piece, max(step + 1 - int(bars) * piece.bar[step], 0), step, 2)
+    return min(free - np.float64(found), 0.0)
+
+
+@kernel
+def inverted(piece: Piece, first: int, step: int, number: int) -> tuple[int, int]:
+    """How many beats from `first` to `step` have a chord, and on how many of these it stands in this inversion."""
+    known, found = 0, 0
+    begun = first
     while begun <= step:
         end = min(begun + piece.beat[begun] - 1, step)
         at = heard_at(piece, begun, end)
         if at >= 0:
             known += 1
-            rooted += inversion(piece, chord(piece, at), at) == 0
+            found += inversion(piece, chord(piece, at), at) == number
         begun = end + 1
-    if known == 0:
-        return -1.0
-    share = rooted / known
-    return min(share - low, 0.0) + min(high - share, 0.0)
+    return known, found
 
 
 @rule(sees="lower", at="bar", within={"low": (0.0, 1.0), "high": (0.0, 1.0), "bars": (1, 64)})

@@ -92,6 +92,7 @@ ROWS = (
     Row("retrogression", CADENCE, "B4 A4\nG4 F4\nD4 C4\nG3 F3", -1),
     Row("harmonic_rhythm", TWO_BARS, HELD, -0.5),
     Row("root_positions", TWO_BARS, "C5*32\nG4*32\nE4*32\nE3*32", -0.5),
+    Row("second_inversions", TWO_BARS, "C5*32\nG4*32\nE4*32\nG3*32", -7),
     Row("nonchord_share", TWO_BARS, HELD, -0.04),
     Row("chord_variety", TWO_BARS, HELD, -3),
     Row("worn_harmony", TWO_BARS, HELD, -1),
