@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from musicgym.compiled import inlined, kernel, small_kernel
+from musicgym.compiled import inlined, kernel
 from musicgym.handle import Handle
 from musicgym.pieces import Piece, Pieces
 from musicgym.rewards.rules import ALL, LOWER

@@ -1,6 +1,7 @@
 """What Counterpoint-v0 can complete under `strict_counterpoint` without a dead end is just what CP-SAT finds legal.
 
-The oracle, the fixture `all_lines`, states these hard rules anew; the others cannot be broken where rhythm masks let only notes begin:
+The oracle, the fixture `all_lines`, states these hard rules anew; the others cannot be broken where rhythm masks let only notes
+begin:
 first species: dissonant_attack, wide_apart, unison_inside, similar_to_perfect (with it parallel_fifths, parallel_octaves),
 antiparallels, battuta, perfect_beginning, perfect_close, clausula_vera, raised_leading_tone, musica_ficta, chromatic_semitone,
 unsung_interval, leaps_one_way, compass; second species: these and dissonance_by_step, dissonance_left_by_step, cambiata,
