@@ -127,7 +127,7 @@ def swapped(pages: Excerpts, given: tuple[int, ...]) -> Excerpts:
     return made
 
 
-def trained(arm: str, settings: Settings, split: str) -> list[Written]:
+def trained(arm: str, settings: Settings, split: str, most: int | None = None) -> list[Written]:
     """One agent, trained, and what it writes: sampled, taken by what is likeliest, to a silent soprano and to another's."""
     import torch
 
@@ -137,7 +137,7 @@ def trained(arm: str, settings: Settings, split: str) -> list[Written]:
     model = train(settings)
     seconds = time.perf_counter() - began
     task = task_of(settings)
-    pages = pages_of(task, split).pages
+    pages = pages_of(task, split, most).pages
     assert pages is not None
     seen: dict[str, Any] = {"observation": settings.observation, "window": settings.window}
     torch.manual_seed(JUDGING_SEED + settings.seed)
@@ -151,9 +151,13 @@ def trained(arm: str, settings: Settings, split: str) -> list[Written]:
     return found
 
 
-def pages_of(task: Task, split: str) -> Unseen:
-    """The excerpts that are judged by, none of which overlap."""
-    return unseen(task, split)
+def pages_of(task: Task, split: str, most: int | None = None) -> Unseen:
+    """The excerpts that are judged by, none of which overlap; of all these the first `most`."""
+    pages, families, note = unseen(task, split)
+    assert pages is not None
+    assert families is not None
+    rows = np.arange(len(families))[:most]
+    return Unseen(pages.take(rows), families[rows], note if most is None else f"{note}, of these the first {len(rows)}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -163,7 +167,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arms, task, began = control_arms(base), task_of(base), time.perf_counter()
     with ProcessPoolExecutor(asked.jobs, mp_context=get_context("spawn")) as pool:
         runs = [
-            pool.submit(trained, arm, replace(settings, seed=seed), asked.split)
+            pool.submit(trained, arm, replace(settings, seed=seed), asked.split, asked.pages)
             for seed in asked.seeds
             for arm, settings in arms.items()
             if arm == TRAINED or seed in asked.twins
@@ -172,7 +176,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for run in runs:
             found += run.result()
             print(f"{found[-1].player}, seed {found[-1].seed}: {found[-1].totals.mean():.2f}", flush=True)
-    pages = pages_of(task, asked.split)
+    pages = pages_of(task, asked.split, asked.pages)
     assert pages.pages is not None
     for name, choose in (("random, masked", randomly(masked=True)), ("greedy", Greedy())):
         found.append(write(name, base, pages.pages, choose))
@@ -301,6 +305,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--twins", type=int, nargs="*", default=list(TWIN_SEEDS), help="which seeds the control runs have")
     parser.add_argument("--steps", type=int, help="instead of what the task is trained with")
     parser.add_argument("--split", default="test", choices=["test", "valid"], help="valid while settings are chosen")
+    parser.add_argument("--pages", type=int, metavar="N", help="judge by the first N excerpts only")
     parser.add_argument("--jobs", type=int, default=2, help="processes, each with one thread")
     parser.add_argument("--out", type=Path, default=Path("runs/chorale_agent"))
     return parser
