@@ -1,7 +1,8 @@
 """A policy that reads tokens: each has a vector of its own for each place, and what is seen is the sum of these vectors.
 
-That is the first layer of the same network on one-hot observations, which are thousands of zeros and some dozens of ones, without
-the zeros: the same functions, many times less work, and a rollout buffer of the tokens alone.
+That is what a first layer makes of one-hot observations, which are thousands of zeros and some dozens of ones, without the zeros:
+many times less work, and a rollout buffer of the tokens alone. Policy and value share this layer, which SB3's `MlpPolicy` gives
+each of them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""How a chorale moves: measures of style, piece by piece, to be set beside those of Bach's own excerpts."""
+"""How a chorale moves: measures of style, piece by piece, to be set beside those of Bach's own excerpts.
+
+Some of them are also what rules of `part_writing` pay for, within limits of their own (`PAID_BY`): that an agent of that reward
+keeps to them shows that it learned, not that its music is natural. The others no rule pays for.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +14,19 @@ from musicgym.pieces import Excerpts
 from musicgym.score import REST
 
 STEP = 2  # semitones
+PAID_BY = {
+    "chord changes a beat": "harmonic_rhythm", "root position": "root_positions", "second inversion": "second_inversions",
+    "bass moves by step": "bass_steps", "non-chord tones": "nonchord_share", "rests": "voice_rest",
+    "beats that are a chord": "unprepared_dissonance",
+}  # fmt: skip  # measure -> rule
 LOWEST, HIGHEST = 10, 90  # percentiles of Bach's between which music counts as like his
 
 
 def style(music: Excerpts, composed: tuple[int, ...]) -> dict[str, np.ndarray]:
     """Measure -> float64 (M,), one value for each piece; nan where a piece has nothing that could be measured.
 
-    Chords are those of `musicgym.chords.chords_of`, beat by beat; beats on which the notes are no chord are left out.
+    Chords are those of `musicgym.chords.chords_of`, beat by beat. Beats on which the notes are no chord are counted by the first
+    measure, and left out of the others: read those only where most beats are one.
 
     Args:
         music: finished pieces of several voices, the last of them the bass.
@@ -28,7 +38,7 @@ def style(music: Excerpts, composed: tuple[int, ...]) -> dict[str, np.ndarray]:
     beat = inside & (music.position % music.beat == 0)
     root = np.where(chord >= 0, chord // (INVERSIONS * len(QUALITIES)), -1)
     inversion = np.where(chord >= 0, chord % INVERSIONS, -1)
-    made = {"chord changes a beat": _changes(root, beat)}
+    made = {"beats that are a chord": _share((chord >= 0) & beat, beat), "chord changes a beat": _changes(root, beat)}
     for number, name in enumerate(("root position", "first inversion", "second inversion")):
         made[name] = _share((inversion == number) & beat, (inversion >= 0) & beat)
     bass, onset = pitch[:, -1], music.onset[:, -1] & inside & (pitch[:, -1] >= 0)

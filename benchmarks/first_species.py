@@ -57,8 +57,9 @@ class Written(NamedTuple):
 
 
 def pages_of(task: Task, split: str, most: int | None = None) -> Excerpts:
-    """The cantus firmi that are judged by: Fux's own, then a split's; of all these the first `most`."""
-    found = side_by_side([task.changed(source=source).material() for source in ("fux_cantus", f"cantus/{split}")])
+    """The cantus firmi that are judged by, the first `most`: a split's, and before them Fux's own where it is the test split."""
+    sources = ("fux_cantus", "cantus/test") if split == "test" else (f"cantus/{split}",)
+    found = side_by_side([task.changed(source=source).material() for source in sources])
     return found.take(np.arange(len(found.length))[:most])
 
 
@@ -149,8 +150,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     text, figures = table(found, most)
     met = verdict(figures)
     reward = reward_of(base)
+    of_fux = ", Fux's among them, others" if asked.split == "test" else ""
     notes = [
-        f"- {len(pages.length)} cantus firmi of Fux's and cantus/{asked.split}; {PIECES} pieces to each by each player and seed",
+        f"- {len(pages.length)} cantus firmi{of_fux} of cantus/{asked.split}; {PIECES} pieces to each by each player and seed",
         f"- {base.total_steps:,} choices, seeds {_text(asked.seeds)}, control runs {_text(twins)}",
         f"- reward: {reward.name} ({reward.fingerprint})",
         f"- optimum: mean {most.mean():.2f}; pieces that reach it: {min(ways)} to {max(ways)} to a cantus firmus",
@@ -227,7 +229,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--arm", action="append", help="only this arm: trained, constant, negated or blind; may be given again")
     parser.add_argument("--steps", type=int, help="instead of what the task is trained with")
     parser.add_argument("--split", default="test", choices=["test", "valid"], help="valid while settings are chosen")
-    parser.add_argument("--cantus", type=int, metavar="N", help="judge by so many cantus firmi only, Fux's first")
+    parser.add_argument("--cantus", type=int, metavar="N", help="judge by so many cantus firmi only")
     parser.add_argument("--jobs", type=int, default=2, help="processes, each with one thread")
     parser.add_argument("--out", type=Path, default=Path("runs/first_species"))
     return parser

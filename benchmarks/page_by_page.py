@@ -30,12 +30,14 @@ def write_to_each(task: Task, pages: Excerpts, pieces: int, choose: Player, rewa
         task: what is played; its own material is left aside.
         pages: (P, voices, steps).
         pieces: to each page.
-        choose, reward, seed: see `musicgym.agents.players.play`; every page begins with the same seed.
+        choose, reward, seed: see `musicgym.agents.players.play`; each page has seeds of its own.
         seen: what the player sees: observation, window.
     """
     totals, music = [], []
     for row in range(len(pages.length)):
-        judged = play(task, pieces, choose, reward=reward, seed=seed, given=pages.take(np.array([row])), keep=0, **seen)
+        judged = play(
+            task, pieces, choose, reward=reward, seed=seed + pieces * row, given=pages.take(np.array([row])), keep=0, **seen
+        )
         totals.append(judged.totals.sum(axis=1))
         music.append(judged.music)
     everything = side_by_side(music)

@@ -72,9 +72,12 @@ def test_a_silent_page_has_rests_for_its_soprano_and_all_else(pages: Excerpts) -
     np.testing.assert_array_equal(made.tonic, pages.tonic)
 
 
-def test_every_page_gets_another_pages_soprano(pages: Excerpts) -> None:
-    made = swapped(pages, (0,))
-    np.testing.assert_array_equal(made.pitch[:, 0], np.roll(pages.pitch[:, 0], 3, axis=0))
+def test_every_page_gets_the_soprano_of_another_family_in_its_mode(pages: Excerpts) -> None:
+    families = np.array([0, 0, 0, 1, 1, 1], np.int32)
+    pages.mode[:] = np.array([0, 0, 1, 0, 1, 1])[:, None]
+    made = swapped(pages, (0,), families)
+    expected = [3, 3, 4, 0, 2, 2]
+    np.testing.assert_array_equal(made.pitch[:, 0], pages.pitch[expected, 0])
     np.testing.assert_array_equal(made.pitch[:, 1:], pages.pitch[:, 1:])
 
 

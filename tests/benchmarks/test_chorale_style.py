@@ -10,13 +10,13 @@ from musicgym.pieces import Excerpts
 from musicgym.score import Score
 
 C, F, G, C_OVER_E, C_OVER_G = ("C5 G4 E4 C3", "C5 A4 F4 F3", "B4 G4 D4 G3", "C5 G4 C4 E3", "C5 G4 E4 G3")
-PITCH = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+PITCH = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11, "C#": 1}
 
 
 def chorale(*chords: str, extra: dict[int, list[tuple[int, int, int, int]]] | None = None) -> Excerpts:
     """Quarters of four voices on a grid of eighths; `extra` replaces voices."""
     voices = [
-        [(2 * at, 2, 12 * (int(name[1]) + 1) + PITCH[name[0]], 80) for at, name in enumerate(v)]
+        [(2 * at, 2, 12 * (int(name[-1]) + 1) + PITCH[name[:-1]], 80) for at, name in enumerate(v)]
         for v in zip(*(c.split() for c in chords), strict=True)
     ]
     for voice, notes in (extra or {}).items():
@@ -30,6 +30,10 @@ def measured(music: Excerpts, name: str) -> float:
 
 def test_a_chord_changes_where_the_root_does() -> None:
     assert measured(chorale(C, C_OVER_E, F, G, G), "chord changes a beat") == 2 / 4
+
+
+def test_beats_without_a_chord_are_told_of() -> None:
+    assert measured(chorale(C, "C5 B4 A4 G3", F, "C5 C#4 D4 E3"), "beats that are a chord") == 2 / 4
 
 
 def test_inversions_are_shares_of_the_beats() -> None:
@@ -60,7 +64,7 @@ def test_silence_has_no_style() -> None:
     music.pitch[:], music.onset[:] = -1, False
     found = style(music, (0, 1, 2, 3))
     assert found["rests"][0] == 1
-    assert all(np.isnan(values[0]) for name, values in found.items() if name != "rests")
+    assert all(np.isnan(values[0]) for name, values in found.items() if name not in ("rests", "beats that are a chord"))
 
 
 def test_percentiles_leave_out_what_could_not_be_measured() -> None:
