@@ -91,7 +91,10 @@ def best(task: Task, material: Excerpts, reward: Reward, *, gain: float, forbid:
             engine = engine.take(rows)
             engine.write(codes)
             bound.take(rows)
-            totals = totals[rows] + bound(engine.pieces).sum(axis=0, dtype=np.float64)
+            paid = bound(engine.pieces).sum(axis=0, dtype=np.float64)
+            if paid.max() > gain + _SLACK:
+                raise ValueError(f"gain={gain}: the reward paid {paid.max():g} for one choice; name all that it can pay")
+            totals = totals[rows] + paid
             open_ones = np.flatnonzero(totals + gain >= floor - _SLACK)
             if width is not None and len(open_ones) > width:
                 open_ones = open_ones[np.argsort(-totals[open_ones], kind="stable")[:width]]

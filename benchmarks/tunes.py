@@ -9,6 +9,7 @@ import numpy as np
 
 from musicgym import corpus
 from musicgym.agents.held_out import COLLECTIONS, melodies
+from musicgym.corpus.windows import apart
 from musicgym.pieces import Excerpts
 from musicgym.score import bar_steps
 
@@ -126,23 +127,13 @@ def _windows(
     bar = bar_steps(meter, pieces.steps_per_quarter)
     wish: dict[str, Any] = {"steps": bars * bar, "meter": meter, "voices": voices}
     excerpts, where = pieces.excerpts(**wish), pieces.windows(**wish)
-    rows = np.flatnonzero(_apart(where, bars * bar))
+    rows = np.flatnonzero(apart(where, bars * bar))
     excerpts = excerpts.take(rows)
     full = (excerpts.position == np.arange(bars * bar) % bar).all(axis=1)
     notes = (excerpts.onset & (excerpts.pitch >= 0)).sum(axis=(1, 2))
     keep = full & (notes >= max(1, FEWEST_NOTES * bars / 8))
     piece, end = where.piece[rows[keep]], where.start[rows[keep]] + bars * bar
     return excerpts.take(keep), pieces.families[piece].astype(np.int64), end == pieces.steps[piece]
-
-
-def _apart(where: corpus.Windows, steps: int) -> np.ndarray:
-    """bool (W,): windows that begin at or after the end of the last one kept of their piece."""
-    keep = np.zeros(len(where.piece), np.bool_)
-    last, end = -1, 0
-    for row, (piece, start) in enumerate(zip(where.piece.tolist(), where.start.tolist())):
-        if piece != last or start >= end:
-            keep[row], last, end = True, piece, start + steps
-    return keep
 
 
 def _together(parts: Sequence[Tunes]) -> Tunes | None:

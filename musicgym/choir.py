@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from musicgym.score import Score
 
 NAMES = ("Soprano", "Alto", "Tenor", "Bass")
-# Lowest and highest MIDI number of each: Bach's chorales, a whole tone wider.
+# Lowest and highest MIDI number of each: Bach's chorales, two to five semitones wider.
 RANGES = ((55, 83), (50, 78), (43, 74), (33, 66))
 
 

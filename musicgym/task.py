@@ -278,9 +278,12 @@ class Task:
 
         ranges, meter = self.choice.voice_ranges(self.voices), self.meter or (4, 4)
         if is_cantus(self.source):
+            if self.transpose_to is not None:
+                raise ValueError(
+                    f"transpose_to={self.transpose_to!r}: cantus firmi stay in the keys of their finals"
+                )
             found = pages(self.source, self.voices, self.given, self.length, self.steps_per_quarter, meter, ranges)
             return Drawn(found, np.arange(len(found.length), dtype=np.int32))
-        bar = int(bar_steps(self.meter or (4, 4), self.steps_per_quarter))
         return drawn(
             self.source,
             voices=self.voices,
@@ -290,7 +293,7 @@ class Task:
             ranges=ranges,
             quantise=self.quantise,
             transpose_to=self.transpose_to,
-            stride=-(-(self.length or 1) // bar) if apart else 1,
+            apart=apart,
         )
 
     def to_json(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from musicgym.chords import VOICES
+from musicgym.corpus import windows
 from musicgym.corpus.bundled import load
 from musicgym.corpus.families import SPLITS
 from musicgym.corpus.sampled import sampled
@@ -43,7 +44,7 @@ def drawn(
     ranges: np.ndarray | None = None,
     quantise: bool = False,
     transpose_to: str | None = None,
-    stride: int = 1,
+    apart: bool = False,
 ) -> Drawn:
     """The pieces of a `Task`'s source that fit the task, with their melody families.
 
@@ -56,7 +57,7 @@ def drawn(
         ranges: int (voices, 2): lowest and highest pitch of each voice; music outside is left out.
         quantise: False leaves out pieces with notes between the steps of the grid; True takes what sounds at each step.
         transpose_to: a tonic such as "C" that each piece's home tonic becomes, by up to half an octave.
-        stride: bars from one excerpt to the next of the same piece.
+        apart: excerpts of one piece don't overlap; else they begin at every bar line.
 
     Raises:
         ValueError: an unknown name or split, or nothing that fits.
@@ -74,9 +75,13 @@ def drawn(
             raise ValueError(f"source {source!r}: expected a split of {', '.join(SPLITS)} after the slash")
         corpus = corpus.split(split)
     if steps is not None:
-        wish: dict[str, Any] = {"stride": stride, "voices": voices, "meter": meter, "transpose_to": transpose_to}
+        wish: dict[str, Any] = {"voices": voices, "meter": meter, "transpose_to": transpose_to}
         found = corpus.excerpts(steps * factor, **wish)
-        families = corpus.families[corpus.windows(steps * factor, **wish).piece]
+        where = corpus.windows(steps * factor, **wish)
+        families = corpus.families[where.piece]
+        if apart:
+            rows = np.flatnonzero(windows.apart(where, steps * factor))
+            found, families = found.take(rows), families[rows]
     else:
         corpus = corpus.filter(voices=voices, meter=meter)
         whole = [_moved(score, transpose_to) for score in corpus]

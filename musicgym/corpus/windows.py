@@ -78,6 +78,16 @@ def find(steps: Steps, voices: np.ndarray, tonic: np.ndarray, wish: Wish) -> tup
     return Windows(piece, start, shift), music
 
 
+def apart(where: Windows, steps: int) -> np.ndarray:
+    """bool (W,): windows of so many steps that begin at or after the end of the last one kept of their piece."""
+    keep = np.zeros(len(where.piece), np.bool_)
+    last, end = -1, 0
+    for row, (piece, start) in enumerate(zip(where.piece.tolist(), where.start.tolist(), strict=True)):
+        if piece != last or start >= end:
+            keep[row], last, end = True, piece, start + steps
+    return keep
+
+
 def _check(wish: Wish) -> None:
     if wish.steps < 1 or wish.stride < 1:
         raise ValueError(f"excerpts(steps={wish.steps}, stride={wish.stride}): both must be 1 or more (steps, bars)")

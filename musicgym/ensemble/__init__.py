@@ -13,7 +13,7 @@ except ModuleNotFoundError as error:
 from musicgym.ensemble.aec import AECEnsemble
 from musicgym.ensemble.parallel import ParallelEnsemble
 
-aec_env = AECEnsemble  # the names by which PettingZoo's own modules hand out their environments
+aec_env = AECEnsemble  # as PettingZoo's own modules name what makes their environments: parallel_env, and this beside it
 parallel_env = ParallelEnsemble
 
 __all__ = ["AECEnsemble", "ParallelEnsemble", "aec_env", "parallel_env"]

@@ -56,7 +56,7 @@ def counterpoint(
             that score's. Its last note is the tonic, in whatever key a score says it is; where that isn't the score's own
             tonic the mode is the one that holds most of its notes, of two as good that of the white keys: (62, 65, 64, 62) is
             in D dorian. `reset(options={"given": score, "key": "D minor"})` says otherwise.
-        cantus_voice: where it lies, 0 the highest; None for what `above` says. 1 is the middle of three voices.
+        cantus_voice: where it lies, 0 the highest, whatever `above` says; None for what that says. 1: the middle of three.
         range: lowest and highest pitch of the added voice, MIDI numbers, or a pair for each of two; None for two octaves or so.
         forbid: see `Task`.
         fields: any other field of `Task`.
@@ -66,7 +66,7 @@ def counterpoint(
             firmus that leaves a voice no room.
     """
     from musicgym.choice import StepChoice
-    from musicgym.corpus.cantus_pages import cantus_source, no_room
+    from musicgym.corpus.cantus_pages import cantus_source, is_cantus, no_room
     from musicgym.task import Task
     from musicgym.tasks.chorale import CHOIR_AAHS
 
@@ -82,6 +82,10 @@ def counterpoint(
     added = _ranges(range, ADDED_RANGES[voices, place])
     own = CANTUS_RANGE
     if isinstance(cantus, str):
+        if not is_cantus(cantus):
+            raise ValueError(
+                f"cantus={cantus!r}: expected 'cantus/train', 'cantus/valid', 'cantus/test', 'fux_cantus' or MIDI numbers"
+            )
         source = cantus
     else:
         pitches = _pitches(cantus)
