@@ -158,7 +158,7 @@ def _tells(aucs: Mapping[str, Mapping[str, Figure]]) -> list[str]:
 
 def departures(weights: Mapping[str, float], aucs: Mapping[str, Mapping[str, Figure]]) -> list[str]:
     """Rules that weigh something though they tell chorales from none of `SPOILED`: no interval lies above 0.5."""
-    return [term for term, weight in weights.items() if weight and all(aucs[term][name].low <= 0.5 for name in SPOILED)]
+    return [term for term, weight in weights.items() if weight and all(round(aucs[term][name].low, 2) <= 0.5 for name in SPOILED)]
 
 
 def _departs(aucs: Mapping[str, Mapping[str, Figure]]) -> list[str]:

@@ -20,6 +20,7 @@ from musicgym.threads import over_rows
 from musicgym.writing import Desk, Plan, write, write_chord, write_note, write_step, write_symbol
 
 _REFUSED = -(1 << 40)  # more than there can be pieces in all threads' shares
+MOST_SLOTS = 32767  # of one piece: arrays name them by int16
 ALL_ROWS = np.empty(0, np.int64)  # for kernels: all pieces, not a list of rows
 
 
@@ -195,6 +196,8 @@ def plan_of(task: Task) -> Plan:
 
 def empty_pieces(n: int, task: Task, plan: Plan, steps: int) -> Pieces:
     """Arrays for N pieces, not begun."""
+    if task.voices * steps > MOST_SLOTS:
+        raise ValueError(f"a page of {task.voices} voices and {steps:,} steps: expected at most {MOST_SLOTS:,} slots; cut it up")
     page = Excerpts.blank(n, task.voices, steps)
     slots = page.pitch.shape
     longest = min(int(plan.durations.max()), steps)

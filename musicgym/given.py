@@ -16,6 +16,8 @@ from musicgym.rhythm import against
 from musicgym.score import BLANK, DEFAULT_VELOCITY, Score, parse_key
 from musicgym.task import Task
 
+FEWEST = 3  # notes of a cantus firmus
+
 
 def on_pages(scores: Sequence[Score], task: Task) -> Excerpts:
     """A user's scores as pages of the task: parts for the given voices alone leave the others blank.
@@ -47,6 +49,8 @@ def as_scores(given: Sequence[Score | str | Path], task: Task) -> list[Score]:
     """
     found: list[Score] = []
     for one in given:
+        if one == "":
+            raise ValueError("given='': expected the name of a file, or of a folder of files")
         if isinstance(one, Score):
             found.append(one)
             continue
@@ -67,6 +71,8 @@ def _sing(pages: Excerpts, task: Task) -> None:
         pitches = tuple(line[sung[row]].tolist())
         if not pitches:
             continue
+        if len(pitches) < FEWEST:
+            raise ValueError(f"given score: its cantus firmus has {len(pitches)} notes: expected {FEWEST} or more")
         if fault := no_room(pitches, place, task.choice.voice_ranges(task.voices)):
             raise ValueError(f"given score: {fault}")
         if pages.tonic[row, 0] != pitches[-1] % 12:

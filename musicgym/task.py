@@ -65,7 +65,8 @@ class Task:
             a pattern each for the first bar, the bars between and the last: ("nr n", "n n", "n h"). Masks show it; given slots
             and bars of another length than `meter`'s are not concerned. Several voices may differ: a triple, or () for a
             free voice, for each of them. () for no rhythm.
-        forbid: names of rules that no choice may break (`StepChoice` only); masks show what is left.
+        forbid: names of rules that no choice may break (`StepChoice` only); masks show what is left, and bind no one who leaves
+            them aside: a choice that is struck is written if it is made. See `musicgym.rewards.forbid.Forbid`.
         velocity: of the notes written where the choice has no velocity, 1..127.
         programs: General MIDI program per voice.
 
@@ -279,9 +280,7 @@ class Task:
         ranges, meter = self.choice.voice_ranges(self.voices), self.meter or (4, 4)
         if is_cantus(self.source):
             if self.transpose_to is not None:
-                raise ValueError(
-                    f"transpose_to={self.transpose_to!r}: cantus firmi stay in the keys of their finals"
-                )
+                raise ValueError(f"transpose_to={self.transpose_to!r}: cantus firmi stay in the keys of their finals")
             found = pages(self.source, self.voices, self.given, self.length, self.steps_per_quarter, meter, ranges)
             return Drawn(found, np.arange(len(found.length), dtype=np.int32))
         return drawn(

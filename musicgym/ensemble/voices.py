@@ -280,7 +280,7 @@ def share_of(rewards: Rewards) -> float:
     >>> share_of("shared"), share_of("own"), share_of(("mixed", 0.25))
     (1.0, 0.0, 0.25)
     """
-    if rewards in ("shared", "own"):
+    if isinstance(rewards, str) and rewards in ("shared", "own"):
         return 1.0 if rewards == "shared" else 0.0
     if isinstance(rewards, (tuple, list)) and len(rewards) == 2 and rewards[0] == "mixed":
         share = rewards[1]

@@ -81,11 +81,7 @@ def counterpoint(
         raise ValueError(f"cantus_voice={cantus_voice!r}: expected 0..{voices - 1} (0 the highest), or None")
     added = _ranges(range, ADDED_RANGES[voices, place])
     own = CANTUS_RANGE
-    if isinstance(cantus, str):
-        if not is_cantus(cantus):
-            raise ValueError(
-                f"cantus={cantus!r}: expected 'cantus/train', 'cantus/valid', 'cantus/test', 'fux_cantus' or MIDI numbers"
-            )
+    if isinstance(cantus, str) and is_cantus(cantus):
         source = cantus
     else:
         pitches = _pitches(cantus)
@@ -93,6 +89,8 @@ def counterpoint(
     ranges = (*added[:place], own, *added[place:])
     if not isinstance(cantus, str) and (fault := no_room(pitches, place, ranges)):
         raise ValueError(f"cantus={pitches}: {fault}")
+    if tuple(fields.get("given", (place,))) != (place,):
+        raise ValueError(f"given={fields['given']!r}: the cantus firmus is what is given; say where it lies with cantus_voice=")
     steps = STEPS_A_BAR[species]
     whole = tuple(" ".join(("n", *"h" * (steps - 1))) for _ in RHYTHMS[species])
     rhythms = [whole] * voices

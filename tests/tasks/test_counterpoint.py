@@ -172,10 +172,32 @@ def test_a_cantus_firmus_that_does_not_fit_is_refused(species, score, message):
         ({"cantus": "cantus/all"}, "expected a split of train, valid, test"),
         ({"cantus": "fux_cantus/test"}, "expected 'fux_cantus' alone"),
         ({"cantus": "cantus D E"}, "two or more MIDI numbers"),
-        ({"given": (0, 1), "voices": 3}, "expected one voice for the cantus firmus"),
+        ({"given": (0, 1), "voices": 3}, "say where it lies with cantus_voice="),
         ({"length": 5}, "no cantus firmus has 5 steps or fewer"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         gym.make(ID, **arguments)
+
+
+def test_the_voice_that_is_given_is_named_by_its_place():
+    with pytest.raises(
+        ValueError, match=r"given=\(0,\): the cantus firmus is what is given; say where"
+    ):
+        gym.make("musicgym/Counterpoint-v0", given=(0,))
+    with pytest.raises(ValueError, match=r"cantus='fux': expected 'cantus/train'"):
+        gym.make("musicgym/Counterpoint-v0", cantus="fux")
+    with pytest.raises(ValueError, match=r"transpose_to='C': cantus firmi stay in the keys of their finals"):
+        gym.make("musicgym/Counterpoint-v0", transpose_to="C")
+
+
+def test_a_page_that_is_too_long_for_its_arrays_is_refused():
+    with pytest.raises(ValueError, match=r"a page of 2 voices and 40,000 steps: expected at most 32,767 slots"):
+        gym.make("musicgym/Counterpoint-v0", cantus=(62, 64) * 20_000)
+
+
+def test_two_notes_are_no_cantus_firmus_in_a_score_either():
+    two = Score.from_notes([[(0, 16, 64, 80), (16, 16, 62, 80)]], key="D dorian")
+    with pytest.raises(ValueError, match="its cantus firmus has 2 notes: expected 3 or more"):
+        gym.make("musicgym/Counterpoint-v0", given=[two])
