@@ -24,6 +24,8 @@ class Tokens(BaseFeaturesExtractor):
         width: of the vectors.
     """
 
+    first: torch.Tensor  # int64 (tokens,): where the vectors of each place begin
+
     def __init__(self, observation_space: gym.Space[Any], width: int = 64) -> None:
         assert isinstance(observation_space, gym.spaces.Box)
         super().__init__(observation_space, width)

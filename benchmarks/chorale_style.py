@@ -55,7 +55,7 @@ def _share(counted: np.ndarray, of: np.ndarray) -> np.ndarray:
     """Sum over sum, piece by piece; nan where there is nothing to count."""
     axes = tuple(range(1, counted.ndim))
     whole = of.sum(axis=axes).astype(float)
-    return np.divide(counted.sum(axis=axes), whole, out=np.full(len(whole), np.nan), where=whole > 0)
+    return np.asarray(np.divide(counted.sum(axis=axes), whole, out=np.full(len(whole), np.nan), where=whole > 0))
 
 
 def _changes(root: np.ndarray, beat: np.ndarray) -> np.ndarray:

@@ -87,7 +87,8 @@ def difference(pieces: Pieces, n: int, end_of_sites: int, params: np.ndarray, su
     if count == 0:
         return
     # Begun with numbers of the type that they end with: else everything below is compiled twice, for the first type too.
-    low, first = np.int64(pieces.log_slot[n, 0, 0]), np.int64(pieces.log_slot[n, 0, 1])
+    low: int = np.int64(pieces.log_slot[n, 0, 0])  # type: ignore[assignment]  # to mypy an int64 is no int
+    first: int = np.int64(pieces.log_slot[n, 0, 1])  # type: ignore[assignment]
     high, last, fresh = low, first, 0
     for k in range(count):
         voice, step = pieces.log_slot[n, k, 0], pieces.log_slot[n, k, 1]
