@@ -182,9 +182,7 @@ def test_bad_arguments_are_named(arguments, message):
 
 
 def test_the_voice_that_is_given_is_named_by_its_place():
-    with pytest.raises(
-        ValueError, match=r"given=\(0,\): the cantus firmus is what is given; say where"
-    ):
+    with pytest.raises(ValueError, match=r"given=\(0,\): the cantus firmus is what is given; say where"):
         gym.make("musicgym/Counterpoint-v0", given=(0,))
     with pytest.raises(ValueError, match=r"cantus='fux': expected 'cantus/train'"):
         gym.make("musicgym/Counterpoint-v0", cantus="fux")
