@@ -15,8 +15,9 @@ from musicgym.threads import over_rows
 class Forbid:
     """Rules that no choice may break: a choice is struck where any of them pays less than nothing for it.
 
-    On blank pages nothing is then broken but at dead ends. Where music stands already and is edited (drafts, later sweeps) a
-    choice is struck if it makes a rule's total worse: what was broken before may stay, or be broken elsewhere instead.
+    A weight of 0 strikes nothing, a negative one what the rule rewards. On blank pages nothing is then broken but at dead ends.
+    Where music stands already and is edited (drafts, later sweeps) a choice is struck if it makes a rule's total worse: what was
+    broken before may stay, or be broken elsewhere instead.
 
     Args:
         expressions: names of rules or sets of rules, with parameters if need be.
@@ -29,8 +30,6 @@ class Forbid:
         rules = add(*((parse(text), 1.0) for text in expressions))
         if not isinstance(rules, Rules):
             raise ValueError(f"forbid={tuple(expressions)}: expected rules, but {rules.name} holds something else")
-        if not (rules.weights > 0).any():
-            raise ValueError(f"forbid={tuple(expressions)}: expected weights above 0, these strike nothing; name the rules alone")
         self._rules, self._params, self._weights = rules, rules.params, rules.weights
 
     def __call__(self, engine: Engine, masks: np.ndarray, dead: np.ndarray) -> None:

@@ -62,7 +62,7 @@ def test_dead_ends_leave_nothing_to_complete() -> None:
 
 
 def test_a_gain_that_is_too_small_is_named() -> None:
-    with pytest.raises(ValueError, match=r"gain=0: the reward pays more than that"):
+    with pytest.raises(ValueError, match=r"gain=0: the reward paid 2 for one choice"):
         best(SHORT, SHORT.material(), rewards.parse("counterpoint") * 0 + 2 * rewards.parse("climax"), gain=0)
 
 

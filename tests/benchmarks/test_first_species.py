@@ -72,7 +72,7 @@ def test_a_hardly_trained_agent_misses_and_the_run_says_so(tmp_path: Path, capsy
     assert figures["greedy"]["total"][0] > figures["random, masked"]["total"][0]
     assert figures["trained, rule masks"]["legal"][0] > figures["trained"]["legal"][0]
     page = (tmp_path / "first_species.md").read_text(encoding="utf-8")
-    assert "2 cantus firmi of Fux's and cantus/valid" in page
+    assert "2 cantus firmi of cantus/valid" in page
     assert "seeds 0, control runs none" in page
     assert "MISSED: legal 90% or more" in page
     assert page in capsys.readouterr().out
