@@ -42,7 +42,7 @@ class Settings:
             what it must lose something for on the way; low at last, it does what pays.
         batch_size, n_epochs, learning_rate, clip_range, ent_coef, gamma, gae_lambda: of PPO; the rate falls to 0 in a line.
         net: widths of the hidden layers of policy and value. Where tokens are observed the two share the first, which reads them
-            as they are (`musicgym.agents.tokens`): five times as many choices a second as on "onehot", their bits.
+            as they are (`musicgym.agents.tokens`): several times the choices a second of "onehot", their bits.
         reward_scale: rewards are multiplied by this on their way to PPO (not in any figure shown); None: by what makes the
             returns of random play have a standard deviation of 1.
         threads: of torch. Another number may change results in the last digits, and more than there are idle cores

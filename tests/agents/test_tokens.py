@@ -6,7 +6,6 @@ import pytest
 import torch
 from sb3_contrib import MaskablePPO
 
-import musicgym
 from musicgym.agents.sb3 import make_vec_env
 from musicgym.agents.settings import Settings
 from musicgym.agents.tokens import TokenPolicy, Tokens
@@ -56,4 +55,3 @@ def test_it_takes_the_space_of_its_own_copy():
 def test_runs_that_see_tokens_read_them_as_tokens():
     assert isinstance(make_agent(Settings(observation="tokens", n_envs=2, reward_scale=1.0)).policy, TokenPolicy)
     assert not isinstance(make_agent(Settings(n_envs=2, reward_scale=1.0)).policy, TokenPolicy)
-    assert musicgym.__version__
