@@ -65,7 +65,7 @@ def _task(id: str) -> dict[str, Any]:
     from musicgym.observation import DEFAULT_WINDOW, OBSERVATIONS, Observation
 
     entry = registered(id)
-    task = entry.make_task()
+    task = entry.make()
     seen = {}
     if not task.source:  # else the whole corpus would have to be read
         page = task.material()

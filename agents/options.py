@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import difflib
-import inspect
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from musicgym.registration import registered
@@ -50,30 +47,10 @@ def make_task(id: str, options: dict[str, Any]) -> Task:
     Raises:
         ValueError: an unknown task or option, with the nearest names; a value that the task doesn't take.
     """
-    make = registered(id).make_task
-    names = _option_names(make)
-    for name in options:
-        if name not in names:
-            near = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
-            hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names) or 'none'}"
-            raise ValueError(f"task {id} has no option {name!r}: {hint}")
     try:
-        made = make(**options)
+        return registered(id).make(**options)
     except TypeError as error:
-        raise ValueError(f"task {id} with the options {options}: {error}") from error
-    if not isinstance(made, Task):
-        raise ValueError(f"task {id}: its function made a {type(made).__name__}: expected a musicgym.Task")
-    return made
-
-
-def _option_names(make: Callable[..., Task]) -> list[str]:
-    """What a task's function takes; one that takes any name hands those to `Task`."""
-    kinds = {name: parameter.kind for name, parameter in inspect.signature(make).parameters.items()}
-    fields = [field.name for field in dataclasses.fields(Task)] if inspect.Parameter.VAR_KEYWORD in kinds.values() else []
-    named = [
-        name for name, kind in kinds.items() if kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    ]
-    return list(dict.fromkeys([*named, *fields]))
+        raise ValueError(str(error)) from error
 
 
 def _value(text: str) -> Any:

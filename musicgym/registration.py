@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import importlib
+import inspect
 import os
 import re
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 from gymnasium.envs.registration import parse_env_id
@@ -26,6 +27,39 @@ class Registered:
     id: str
     make_task: Callable[..., Task]
     reward: str | Reward
+
+    def make(self, **options: Any) -> Task:
+        """The task with these arguments.
+
+        Raises:
+            TypeError: an argument that it doesn't have, with the nearest names; a function that doesn't make a task.
+            ValueError: a value that the task doesn't take.
+        """
+        from musicgym.task import Task
+
+        names = self._options()
+        for name in options:
+            if name not in names:
+                near = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
+                hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names) or 'none'}"
+                # Python's own words for it: torchrl looks for them.
+                raise TypeError(f"{self.id} got an unexpected keyword argument {name!r}: {hint}")
+        try:
+            made = self.make_task(**options)
+        except TypeError as error:
+            raise TypeError(f"{self.id} with {options}: {error}") from error
+        if not isinstance(made, Task):
+            raise TypeError(f"{self.id}: its function made a {type(made).__name__}: expected a musicgym.Task")
+        return made
+
+    def _options(self) -> list[str]:
+        """What the task's function takes; one that takes any name hands those to `Task`."""
+        from musicgym.task import Task
+
+        kinds = {name: parameter.kind for name, parameter in inspect.signature(self.make_task).parameters.items()}
+        fields = [field.name for field in dataclasses.fields(Task)] if inspect.Parameter.VAR_KEYWORD in kinds.values() else []
+        named = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+        return list(dict.fromkeys([*(name for name, kind in kinds.items() if kind in named), *fields]))
 
 
 _TASKS: dict[str, Registered] = {}

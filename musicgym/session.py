@@ -254,13 +254,7 @@ def _a_score(options: dict[str, Any], name: str) -> Score:
 def _task_of(task: Task | str, fields: dict[str, Any]) -> tuple[Task, str | Reward]:
     if isinstance(task, str):
         entry = registered(task)
-        try:
-            made = entry.make_task(**fields)
-        except TypeError as error:
-            raise TypeError(f"{task}: {error}") from error
-        if not isinstance(made, Task):
-            raise TypeError(f"{task}: its function made a {type(made).__name__}: expected a musicgym.Task")
-        return made, entry.reward
+        return entry.make(**fields), entry.reward
     if not isinstance(task, Task):
         raise TypeError(f"task is a {type(task).__name__}: expected a musicgym.Task or a registered id")
     return task.changed(**fields), "rl_tuner"

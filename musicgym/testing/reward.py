@@ -88,7 +88,7 @@ def _tasks(task: Task | str | None) -> dict[str, Task]:
     if isinstance(task, str):
         from musicgym.registration import registered
 
-        return {task: registered(task).make_task()}
+        return {task: registered(task).make()}
     return {"the task": task}
 
 

@@ -13,7 +13,7 @@ EXPRESSIVE = "musicgym/ExpressiveMelody-v0"
 
 
 def durations(**arguments):
-    return registered(EXPRESSIVE).make_task(**arguments).choice.durations
+    return registered(EXPRESSIVE).make(**arguments).choice.durations
 
 
 def test_by_default_it_is_eight_bars_of_pitches_durations_and_velocities():

@@ -37,7 +37,7 @@ def test_a_function_of_arguments_makes_tasks(clean):
 
     musicgym.register("lab/Scale-v3", scale)
     assert gym.make("lab/Scale-v3", top=72).action_space.n == 27
-    with pytest.raises(TypeError, match=r"lab/Scale-v3: .*bottom"):
+    with pytest.raises(TypeError, match=r"lab/Scale-v3 got .*bottom.*there are top"):
         gym.make("lab/Scale-v3", bottom=40)
 
 
@@ -126,3 +126,8 @@ def test_importing_twice_registers_once_and_silently():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_argument_of_another_task_brings_up_the_tasks_own_name_for_it():
+    with pytest.raises(TypeError, match=r"Chorale-v0 got an unexpected keyword argument 'range': did you mean ranges"):
+        gym.make("musicgym/Chorale-v0", range=(50, 60))
