@@ -33,10 +33,9 @@ from musicgym.agents.runs import write_json
 from musicgym.agents.settings import Settings, reward_of, task_of
 from musicgym.agents.unseen import Unseen, as_written, unseen
 from musicgym.benchmarks.chorale_style import PAID_BY, percentiles, style
-from musicgym.benchmarks.page_by_page import write_to_each
+from musicgym.benchmarks.page_by_page import keep_median_and_worst, write_to_each
 from musicgym.benchmarks.part_writing_figures import Rate, rates
 from musicgym.benchmarks.train_controls import control_arms
-from musicgym.engine import score_of
 from musicgym.pieces import Excerpts
 from musicgym.rewards import Reward
 from musicgym.score import REST
@@ -217,23 +216,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     }  # fmt: skip
     write_json(asked.out / "chorale_agent.json", result)
     (asked.out / "chorale_agent.md").write_text(text + "\n", encoding="utf-8")
-    keep(asked.out, found, task)
+    mine = next(w for w in found if w.player == TRAINED)
+    keep_median_and_worst(asked.out, mine.totals, mine.music, task)  # of the first seed
     print(text)
     return 0 if all(met.values()) else 1
-
-
-def keep(folder: Path, found: Sequence[Written], task: Task) -> None:
-    """Write the agent's five median pieces and its five worst, of the first seed, as MIDI and MusicXML."""
-    mine = next((w for w in found if w.player == TRAINED), None)
-    if mine is None:
-        return
-    order = np.argsort(mine.totals.ravel(), kind="stable")
-    middle = len(order) // 2
-    for kind, rows in (("worst", order[:5]), ("median", order[middle - 2 : middle + 3])):
-        for place, row in enumerate(rows.tolist()):
-            score = score_of(mine.music, row, task)
-            score.to_midi(folder / f"{kind}{place}.mid")
-            score.to_musicxml(folder / f"{kind}{place}.musicxml")
 
 
 def verdict(found: Sequence[Written], bach: Written) -> dict[str, bool]:
