@@ -34,13 +34,17 @@ from musicgym.files.atomic import replace_file
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+# Python calls an `Entry`, never these: ways in from Python and C, unused, would take a fifth of the time to compile.
+_INNER = {"nogil": True, "_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+
 def kernel(function: F) -> F:
     """Compile a function that runs inside a kernel: no allocation, no Python objects, no exceptions.
 
     Without reference counting a call costs what its work costs; with it, passing some 25 arrays along costs 50 atomic
     operations. `kernel(f).py_func` is the plain function.
     """
-    made: F = numba.njit(nogil=True, _nrt=False, forceinline=True)(function)
+    made: F = numba.njit(**_INNER, forceinline=True)(function)
     return made
 
 
@@ -49,13 +53,13 @@ def inlined(function: F) -> F:
 
     Half the time to compile where functions are nested deeply, more where one is called from many places.
     """
-    made: F = numba.njit(nogil=True, _nrt=False, inline="always")(function)
+    made: F = numba.njit(**_INNER, inline="always")(function)
     return made
 
 
 def small_kernel(function: F) -> F:
     """As `kernel`, for functions of a few numbers that are called from many places: not copied into each."""
-    made: F = numba.njit(nogil=True, _nrt=False)(function)
+    made: F = numba.njit(**_INNER)(function)
     return made
 
 

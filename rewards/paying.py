@@ -1,7 +1,7 @@
 """The kernels of a set of rules: what each choice pays, and what each site of a finished piece is worth.
 
 `musicgym.rewards.fuse` puts this file's functions into a generated module, where `judge`, `judge_seen`, `judge_carried`,
-`SPAN` and `SEES` are those of the set. What stands here for them belongs to the empty set.
+`follow`, `SPAN` and `SEES` are those of the set. What stands here for them belongs to the empty set.
 """
 
 from __future__ import annotations
@@ -35,6 +35,11 @@ def judge_seen(
 @kernel
 def judge_carried(piece: Piece, voice: int, step: int, carry: np.ndarray, params: np.ndarray, sums: np.ndarray) -> None:
     """As `judge`, with the carried forms; `carry` is float64 (voices, scalars) of this piece."""
+
+
+@kernel
+def follow(piece: Piece, voice: int, step: int, carry: np.ndarray, params: np.ndarray) -> None:
+    """What `judge_carried` does to `carry`, without a word of what it judges."""
 
 
 # From here on: copied into every generated module.
@@ -172,19 +177,19 @@ def _pay_any(
         put_block(block, out, first, end)
 
 
-def carry_on(handle: Handle, params: np.ndarray, weights: np.ndarray, carry: np.ndarray, rows: np.ndarray) -> None:
+def carry_on(handle: Handle, params: np.ndarray, carry: np.ndarray, rows: np.ndarray) -> None:
     """Lead the carries of these pieces, which only ever grow at their ends, through what stands there already."""
-    _carry_on(handle.value, params, carry, np.empty(weights.shape[0]), rows)
+    _carry_on(handle.value, params, carry, rows)
 
 
 @kernel
-def _carry_on(pieces: Pieces, params: np.ndarray, carry: np.ndarray, sums: np.ndarray, rows: np.ndarray) -> None:
+def _carry_on(pieces: Pieces, params: np.ndarray, carry: np.ndarray, rows: np.ndarray) -> None:
     for n in rows:
         piece = view(pieces, n)
         for step in range(pieces.length[n]):
             for voice in range(pieces.pitch.shape[1]):
                 if pieces.pitch[n, voice, step] != BLANK:
-                    judge_carried(piece, voice, step, carry[n], params, sums)
+                    follow(piece, voice, step, carry[n], params)
 
 
 def judge_sites(handle: Handle, params: np.ndarray, weights: np.ndarray, marks: np.ndarray, totals: np.ndarray) -> None:
