@@ -34,8 +34,7 @@ from musicgym.files.atomic import replace_file
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-# Python calls an `Entry`, never these: ways in from Python and C, unused, would take a fifth of the time to compile.
-_INNER = {"nogil": True, "_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_NO_COUNTS = {"nogil": True, "_nrt": False}
 
 
 def kernel(function: F) -> F:
@@ -44,7 +43,7 @@ def kernel(function: F) -> F:
     Without reference counting a call costs what its work costs; with it, passing some 25 arrays along costs 50 atomic
     operations. `kernel(f).py_func` is the plain function.
     """
-    made: F = numba.njit(**_INNER, forceinline=True)(function)
+    made: F = numba.njit(**_NO_COUNTS, forceinline=True)(function)
     return made
 
 
@@ -53,13 +52,22 @@ def inlined(function: F) -> F:
 
     Half the time to compile where functions are nested deeply, more where one is called from many places.
     """
-    made: F = numba.njit(**_INNER, inline="always")(function)
+    made: F = numba.njit(**_NO_COUNTS, inline="always")(function)
     return made
 
 
 def small_kernel(function: F) -> F:
     """As `kernel`, for functions of a few numbers that are called from many places: not copied into each."""
-    made: F = numba.njit(**_INNER)(function)
+    made: F = numba.njit(**_NO_COUNTS)(function)
+    return made
+
+
+def hidden(function: F) -> F:
+    """As `small_kernel`, but without a way in from Python, where a call would crash the process: for generated modules.
+
+    A way in from Python that unpacks some 25 arrays takes longer to compile than many a rule.
+    """
+    made: F = numba.njit(**_NO_COUNTS, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
     return made
 
 

@@ -50,9 +50,7 @@ def fuse(rules: tuple[Rule, ...]) -> types.ModuleType:
 def _imports() -> str:
     source = inspect.getsource(paying)
     imports = source[source.index("import numpy") : source.index("SPAN = ")]
-    return (
-        f"from __future__ import annotations\n\nfrom numba import njit\n\nfrom musicgym.compiled import small_kernel\n{imports}"
-    )
+    return f"from __future__ import annotations\n\nfrom numba import njit\n\nfrom musicgym.compiled import hidden\n{imports}"
 
 
 def _importable(rule: Rule) -> bool:
@@ -91,7 +89,7 @@ def _judges(rules: tuple[Rule, ...]) -> str:
         for carries in (False, True):
             lines = _lines(rules, at, carries)
             for form, some in lines.items():
-                parts.append(f"@small_kernel\ndef {form}_{at}_{carries:d}(piece, voice, step, {_HEADS[form]}):\n{some}\n\n")
+                parts.append(f"@hidden\ndef {form}_{at}_{carries:d}(piece, voice, step, {_HEADS[form]}):\n{some}\n\n")
             for form, entry in calls.items():
                 called = "judge" if form == "judge_carried" and not carries else form
                 if called in lines:
