@@ -62,12 +62,15 @@ def small_kernel(function: F) -> F:
     return made
 
 
-def hidden(function: F) -> F:
-    """As `small_kernel`, but without a way in from Python, where a call would crash the process: for generated modules.
+def hidden(function: F, *, inline: bool = False) -> F:
+    """As `small_kernel` or, with `inline`, as `kernel`, for generated modules alone: a call from Python would crash the process.
 
     A way in from Python that unpacks some 25 arrays takes longer to compile than many a rule.
     """
-    made: F = numba.njit(**_NO_COUNTS, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, **_NO_COUNTS}
+    if inline:  # to Numba forceinline=False is no default: three times as slow
+        options["forceinline"] = True
+    made: F = numba.njit(**options)(function)
     return made
 
 

@@ -50,7 +50,7 @@ def fuse(rules: tuple[Rule, ...]) -> types.ModuleType:
 def _imports() -> str:
     source = inspect.getsource(paying)
     imports = source[source.index("import numpy") : source.index("SPAN = ")]
-    return f"from __future__ import annotations\n\nfrom numba import njit\n\nfrom musicgym.compiled import hidden\n{imports}"
+    return f"from __future__ import annotations\n\nfrom functools import partial\n\nfrom numba import njit\n\nfrom musicgym.compiled import hidden\n{imports}"
 
 
 def _importable(rule: Rule) -> bool:

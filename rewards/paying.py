@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from musicgym.compiled import hidden, inlined, kernel
@@ -122,7 +124,7 @@ def pay_appended(
     _pay_appended(handle.value, params, weights, carry, np.empty(weights.shape[0]), block, out, lo, hi)
 
 
-@hidden
+@partial(hidden, inline=True)
 def _pay_appended(
     pieces: Pieces,
     params: np.ndarray,
@@ -156,7 +158,7 @@ def pay_any(
     _pay_any(handle.value, params, weights, np.empty(weights.shape[0]), block, out, lo, hi)
 
 
-@hidden
+@partial(hidden, inline=True)
 def _pay_any(
     pieces: Pieces,
     params: np.ndarray,
@@ -182,7 +184,7 @@ def carry_on(handle: Handle, params: np.ndarray, carry: np.ndarray, rows: np.nda
     _carry_on(handle.value, params, carry, rows)
 
 
-@hidden
+@partial(hidden, inline=True)
 def _carry_on(pieces: Pieces, params: np.ndarray, carry: np.ndarray, rows: np.ndarray) -> None:
     for n in rows:
         piece = view(pieces, n)
@@ -200,7 +202,7 @@ def judge_sites(handle: Handle, params: np.ndarray, weights: np.ndarray, marks: 
     _judge_sites(handle.value, params, weights, np.empty(weights.shape[0]), marks, totals)
 
 
-@hidden
+@partial(hidden, inline=True)
 def _judge_sites(
     pieces: Pieces, params: np.ndarray, weights: np.ndarray, sums: np.ndarray, marks: np.ndarray, totals: np.ndarray
 ) -> None:
@@ -235,7 +237,7 @@ def forbid_codes(
     _forbid_codes(desk.pieces, desk.plan, params, weights, np.empty(weights.shape[0]), mask, dead, lo, hi)
 
 
-@hidden
+@partial(hidden, inline=True)
 def _forbid_codes(
     pieces: Pieces,
     plan: Plan,
