@@ -50,7 +50,8 @@ def fuse(rules: tuple[Rule, ...]) -> types.ModuleType:
 def _imports() -> str:
     source = inspect.getsource(paying)
     imports = source[source.index("import numpy") : source.index("SPAN = ")]
-    return f"from __future__ import annotations\n\nfrom functools import partial\n\nfrom numba import njit\n\nfrom musicgym.compiled import hidden\n{imports}"
+    ours = "from functools import partial\n\nfrom numba import njit\n\nfrom musicgym.compiled import hidden\n"
+    return f"from __future__ import annotations\n\n{ours}{imports}"
 
 
 def _importable(rule: Rule) -> bool:
