@@ -97,7 +97,13 @@ def test_ctrl_c_and_a_kill_change_nothing_and_leave_nobody_behind(tmp_path, monk
         """The command at work, once both seeds are further than before, or one is done; and its workers."""
         before = [steps_in(folder) for folder in folders]
         process = subprocess.Popen(
-            [*words, *more], cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            [*words, *more],
+            cwd=tmp_path,
+            env=environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=hears_ctrl_c,
         )
         deadline = time.monotonic() + 180
         while any(steps_in(folder) <= step < LAST for folder, step in zip(folders, before)):
@@ -129,6 +135,11 @@ def test_ctrl_c_and_a_kill_change_nothing_and_leave_nobody_behind(tmp_path, monk
         assert not [file for file in folder.glob(".*") if file.name != ".lock"]
         own = dataclasses.replace(settings, seed=seed)
         assert_same(train(own), load_agent(folder, own))
+
+
+def hears_ctrl_c():
+    """Where the tests run in the background of a shell, SIGINT is ignored, also by what they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def environment():
