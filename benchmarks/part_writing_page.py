@@ -14,7 +14,7 @@ from musicgym import corpus
 from musicgym.agents.comparison import Figure
 from musicgym.benchmarks.discrimination import discrimination, standing, worth
 from musicgym.benchmarks.fit_part_writing import BARS, LEAST, NEAREST, SHARES, SMALLEST, SPOILED, plain_parts
-from musicgym.benchmarks.fit_theory import CLEARLY
+from musicgym.benchmarks.fit_theory import CLEARLY, DECIMALS
 from musicgym.benchmarks.part_writing_figures import rates
 from musicgym.benchmarks.spoiled_parts import NON_MUSIC_IN_PARTS, kinds_of_parts
 from musicgym.benchmarks.theory_figures import LOWEST, at_best
@@ -45,7 +45,7 @@ def page() -> str:
 def _about(real: Tunes) -> list[str]:
     names = [module.__name__.rpartition(".")[2] for module in MODULES]
     modules = ", ".join(f"[{name}](../rewards/part_writing/{name}.py)" for name in names)
-    capped = ", ".join(f"`{term}`" for term, _, _, weight in part_writing().entries if weight == LEAST / SMALLEST)
+    capped = ", ".join(f"`{term}`" for term, _, _, weight in part_writing().entries if weight == round(LEAST / SMALLEST, DECIMALS))
     metres = ", ".join(f"{a}/{b} ({int((real.meter == (a, b)).all(axis=1).sum())})" for a, b in ((4, 4), (3, 4)))
     return [
         "# Part-writing, in figures",

@@ -69,7 +69,7 @@ def hidden(function: F, *, inline: bool = False) -> F:
     A way in from Python that unpacks some 25 arrays takes longer to compile than many a rule.
     """
     options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, **_NO_COUNTS}
-    if inline:  # to Numba forceinline=False is no default: three times as slow
+    if inline:  # to Numba forceinline=False is no default, but a ban on inlining
         options["forceinline"] = True
     made: F = numba.njit(**options)(function)
     return made
@@ -140,8 +140,16 @@ _FROZEN: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()  # ke
 
 
 def _renew(kernels: list[tuple[Any, str]]) -> None:
-    """Compile anew, helpers first, if a kernel was compiled when a constant that it reads had another value than now."""
-    if any(_FROZEN.setdefault(kernel, read) != read for kernel, read in kernels if isinstance(kernel, Dispatcher)):
+    """Compile anew, helpers first, if a kernel was compiled when a constant that it reads had another value than now.
+
+    So it may have been wherever a kernel was called by hand before any generated module reached it.
+    """
+    for kernel, read in reversed(kernels):
+        if isinstance(kernel, Dispatcher) and kernel not in _FROZEN:
+            _FROZEN[kernel] = read
+            if kernel.signatures:
+                kernel.recompile()
+    if any(_FROZEN[kernel] != read for kernel, read in kernels if isinstance(kernel, Dispatcher)):
         for kernel, read in reversed(kernels):
             if isinstance(kernel, Dispatcher):
                 _FROZEN[kernel] = read

@@ -80,9 +80,8 @@ _HEADS = {
 def _judges(rules: tuple[Rule, ...]) -> str:
     """The source of `judge`, `judge_seen`, `judge_carried` and `follow` for these rules.
 
-    Rules of one kind of site are a function of their own, apart from those of the kind that have a carry: compiled so they take
-    as little as a third of the time that they take inside their callers. It costs nothing where pieces grow at their ends, 15 %
-    elsewhere. `judge_carried` shares those without a carry with `judge`.
+    Rules of one kind of site are a function of their own, apart from those of the kind that have a carry: they compile sooner so
+    than inside their callers. `judge_carried` shares those without a carry with `judge`.
     """
     parts: list[str] = []
     calls: dict[str, list[str]] = {form: [] for form in _HEADS}

@@ -80,6 +80,9 @@ import importlib
 from cached_rules import tuned, tuned_rule
 from musicgym import Score
 tune = Score.from_notes([[(0, 1, 60, 80)]])
+tuned.SCALE = tuned.SCALE / 2
+tuned.twice(1.0)  # compiled by hand, with another value
+tuned.SCALE = tuned.SCALE * 2
 print(tuned_rule.tuned_worth().score([tune])["tuned_worth"][0], end=" ")
 tuned.SCALE = 3.0
 importlib.reload(tuned_rule)
