@@ -54,9 +54,7 @@ def parts_of(word: str, task: Task, *, key: str | None = None) -> Beginning:
     if not in_learned_key:
         notes.append(f"the agent learned in {task.transpose_to}, but no octave of the given part lies in its range there")
     if semitones:
-        where = (
-            "the agent's range" if task.transpose_to is None or not in_learned_key else f"{task.transpose_to}, where it learned"
-        )
+        where = f"{task.transpose_to}, where the agent learned" if task.transpose_to and in_learned_key else "the agent's range"
         notes.append(f"transposed by {semitones:+} semitones into {where}, and back afterwards")
     ranges = task.choice.voice_ranges(task.voices) - semitones
     if ranges.min() < 0 or ranges.max() > 127:
@@ -145,6 +143,6 @@ def _shift(name: str, score: Score, task: Task) -> tuple[int, bool]:
         )
     fitting = sorted(range(least, most + 1), key=abs)
     if task.transpose_to is None:
-        return int(fitting[0]), True
+        return fitting[0], True
     of_key = [semitones for semitones in fitting if (semitones - learned) % 12 == 0]
-    return int((of_key or fitting)[0]), bool(of_key)
+    return (of_key or fitting)[0], bool(of_key)

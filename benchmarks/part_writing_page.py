@@ -45,7 +45,8 @@ def page() -> str:
 def _about(real: Tunes) -> list[str]:
     names = [module.__name__.rpartition(".")[2] for module in MODULES]
     modules = ", ".join(f"[{name}](../rewards/part_writing/{name}.py)" for name in names)
-    capped = ", ".join(f"`{term}`" for term, _, _, weight in part_writing().entries if weight == round(LEAST / SMALLEST, DECIMALS))
+    cap = round(LEAST / SMALLEST, DECIMALS)
+    capped = ", ".join(f"`{term}`" for term, _, _, weight in part_writing().entries if weight == cap)
     metres = ", ".join(f"{a}/{b} ({int((real.meter == (a, b)).all(axis=1).sum())})" for a, b in ((4, 4), (3, 4)))
     return [
         "# Part-writing, in figures",

@@ -108,6 +108,10 @@ def test_rules_that_leave_the_first_choice_of_the_only_page_nothing_are_named():
     options = {"reward": "fixed_key", "observation": "tokens"}
     with pytest.raises(ValueError, match=says):
         ComposeEnv(task, given=[clash], **options).reset(seed=1)
+    env = ComposeEnv(task, given=[clash], **options)
+    env.reset(seed=1, options={"given": free})
+    with pytest.raises(ValueError, match=says):  # another page that was possible says nothing of the environment's own
+        env.reset(seed=1)
     with pytest.raises(ValueError, match=says):
         ComposeVectorEnv(task, 2, given=[clash], **options).reset(seed=1)
     env = ComposeEnv(task, given=[free], **options)
