@@ -64,7 +64,7 @@ def as_scores(given: Sequence[Score | str | Path], task: Task) -> list[Score]:
 
 
 def begun_by(prefix: Score, pages: Excerpts, task: Task) -> Excerpts:
-    """The pages, blank but for these notes at their beginning. Raises ValueError for a prefix that doesn't fit, or given parts."""
+    """The pages, blank but for these notes at their beginning. Raises ValueError for a prefix that doesn't fit."""
     if task.given or task.begin == "filled":
         raise ValueError("'prefix' goes with blank pages: in this task use 'given', a score of all voices with blanks")
     begun = taken_in([prefix], task.steps_per_quarter, "prefix")

@@ -47,7 +47,7 @@ class NeuralModel(SequenceModel, torch.nn.Module):
             if tensor.shape != own[name].shape or tensor.dtype != own[name].dtype:
                 raise ValueError(
                     f"the weights {name!r} are {tensor.dtype} {tuple(tensor.shape)}: expected {own[name].dtype} "
-                    f"{tuple(own[name].shape)}, as the task ({self.alphabet.size} tokens, {self.places} places) and {self.config} say"
+                    f"{tuple(own[name].shape)}, as {self.config}, {self.alphabet.size} tokens and {self.places} places say"
                 )
             if not torch.isfinite(tensor).all():
                 raise ValueError(f"the weights {name!r} hold values that are no finite numbers: train the model anew")
