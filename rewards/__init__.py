@@ -10,10 +10,13 @@ if not __name__.startswith("musicgym."):
 _HOME = {
     "AtEnd": "paid",
     "BoundReward": "reward",
+    "Likelihood": "likelihood",
     "Normalised": "paid",
     "Potential": "paid",
     "Reward": "reward",
     "Rules": "reward",
+    "Statistics": "statistics",
+    "Typicality": "likelihood",
     "names": "expression",
     "parse": "expression",
     "register": "expression",
@@ -23,18 +26,23 @@ _HOME = {
 
 if TYPE_CHECKING:
     from musicgym.rewards.expression import names, parse, register
+    from musicgym.rewards.likelihood import Likelihood, Typicality
     from musicgym.rewards.paid import AtEnd, Normalised, Potential
     from musicgym.rewards.reward import BoundReward, Reward, Rules
     from musicgym.rewards.rules import rule
     from musicgym.rewards.settings import with_settings
+    from musicgym.rewards.statistics import Statistics
 
 __all__ = [
     "AtEnd",
     "BoundReward",
+    "Likelihood",
     "Normalised",
     "Potential",
     "Reward",
     "Rules",
+    "Statistics",
+    "Typicality",
     "names",
     "parse",
     "register",
