@@ -11,6 +11,8 @@ from musicgym.models.sequence_model import SequenceModel
 from musicgym.models.tokens import POSITIONS
 from musicgym.task import Task
 
+_LARGEST, _MOST_LAYERS = 65_536, 256  # sizes read from a file may ask for no more
+
 
 class NeuralModel(SequenceModel, torch.nn.Module):
     """A sequence model that is a torch module. `train()` turns dropout on in `logits`; `step` never has any.
@@ -91,9 +93,10 @@ class Reading(torch.nn.Module):
 
 
 def check_sizes(what: str, dropout: float, **sizes: int) -> None:
-    """Raises ValueError, in the name of `what`, for sizes below 1 and a dropout that is no share."""
+    """Raises ValueError, in the name of `what`, for sizes out of their range and a dropout that is no share."""
     for name, size in sizes.items():
-        if size.__class__ is not int or size < 1:
-            raise ValueError(f"{what}({name}={size!r}): expected a whole number, 1 or more")
+        most = _MOST_LAYERS if name == "layers" else _LARGEST
+        if size.__class__ is not int or not 1 <= size <= most:
+            raise ValueError(f"{what}({name}={size!r}): expected a whole number within 1..{most:,}")
     if isinstance(dropout, bool) or not isinstance(dropout, (int, float)) or not 0 <= dropout < 1:
         raise ValueError(f"{what}(dropout={dropout!r}): expected a share within [0, 1)")

@@ -14,6 +14,7 @@ from musicgym.models.witten_bell import Level, NGram
 from musicgym.task import Task
 
 _UNSEEN = -1
+_LONGEST = 64
 _TYPES = (torch.uint8, torch.int16, torch.int32, torch.int64)  # of counts on disk, the smallest that holds them
 
 
@@ -49,22 +50,22 @@ class NGramModel(SequenceModel):
         order: tokens of context + 1.
 
     Raises:
-        ValueError: an order below 1, or a task that no sequence model reads.
+        ValueError: an order outside 1..64, or a task that no sequence model reads.
 
     Example:
         >>> from musicgym import Score
         >>> model = NGramModel(Task(length=4), order=2)
         >>> tune = Score.from_notes([[(0, 2, 60, 80), (2, 2, 62, 80)]])
         >>> float(model.fit(model.sequences([tune])).log_prob([tune])[0].round(3))
-        -4.095
+        -1.966
     """
 
     kind: ClassVar[str] = "ngram"
 
     def __init__(self, task: Task, name: str = "", *, order: int = 5) -> None:
         self.of_task(task, name)
-        if order.__class__ is not int or order < 1:
-            raise ValueError(f"NGramModel(order={order!r}): expected a whole number, 1 or more")
+        if order.__class__ is not int or not 1 <= order <= _LONGEST:
+            raise ValueError(f"NGramModel(order={order!r}): expected a whole number within 1..{_LONGEST}")
         self.order = order
         self._slots = self.places // POSITIONS  # voices * factors
         self._counts: _Counts | None = None

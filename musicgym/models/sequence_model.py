@@ -42,6 +42,7 @@ class SequenceModel(abc.ABC):
         name: of the model, for people.
         alphabet: of the task; A tokens.
         places: how many places there are.
+        card: what its JSON file says, where it was loaded from one.
     """
 
     kind: ClassVar[str]
@@ -49,6 +50,7 @@ class SequenceModel(abc.ABC):
     name: str
     alphabet: Alphabet
     places: int
+    card: dict[str, Any] | None = None
 
     def of_task(self, task: Task, name: str) -> None:
         """Take on a task and a name; to be called once, by the constructor. Raises ValueError as `alphabet_of` does."""
@@ -123,6 +125,22 @@ class SequenceModel(abc.ABC):
             array = tensor.detach().cpu().numpy()
             found.update(f"{name} {array.dtype} {array.shape}".encode() + np.ascontiguousarray(array).tobytes())
         return found.hexdigest()[:16]
+
+    def check_reads(self, task: Task) -> None:
+        """Raises ValueError unless a task's pieces are made of the model's tokens: its choices, voices and grid are the same.
+
+        A model without velocities reads notes with velocities too; it says nothing of how loud they are.
+        """
+        asked = alphabet_of(task)
+        if asked != self.alphabet and asked.without_velocities() != self.alphabet:
+            raise ValueError(
+                f"model {self.name!r} reads {_words(self.alphabet)}, the task has {_words(asked)}: expected the same; take "
+                "another model, or give the task the model's range"
+            )
+        for field in ("voices", "steps_per_quarter"):
+            own, other = getattr(self.task, field), getattr(task, field)
+            if own != other:
+                raise ValueError(f"model {self.name!r} is of {field}={own}, the task has {field}={other}: take another model")
 
     @contextlib.contextmanager
     def judging(self) -> Iterator[None]:
@@ -228,3 +246,12 @@ class SequenceModel(abc.ABC):
 
         made = self.sample_excerpts(n, temperature=temperature, top_p=top_p, prefix=prefix, pages=pages, seed=seed)
         return [score_of(made, row, self.task) for row in range(n)]
+
+
+def _words(alphabet: Alphabet) -> str:
+    """An alphabet in words, for messages."""
+    if alphabet.kind == "step":
+        return f"steps with pitches {alphabet.low}..{alphabet.high}"
+    sounding = [pitch for pitch in alphabet.pitches if pitch >= 0]
+    count = f"{len(alphabet.pitches)} pitches and rests within {min(sounding)}..{max(sounding)}"
+    return f"whole notes of {count}, durations {alphabet.durations}, velocities {alphabet.velocities or 'none'}"
