@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from musicgym.choice import FIRST_PITCH, HOLD, REST_BEGINS, ChordChoice, NoteChoice, StepChoice
+from musicgym.models.notes import Notes, counted, inside
 from musicgym.pieces import Excerpts
 from musicgym.score import BLANK, DEFAULT_VELOCITY, REST
 from musicgym.task import Task
@@ -150,8 +151,8 @@ def tables(alphabet: Alphabet) -> Tables:
     """The token of every pitch, duration and velocity; those of steps begin at an onset."""
     values = np.arange(129) - 1  # pitches
     if alphabet.kind == "step":
-        inside = _by_octaves(values, range(alphabet.low, alphabet.high + 1))
-        pitch = np.where(values == REST, REST_BEGINS, inside + FIRST_PITCH)
+        folded = _by_octaves(values, range(alphabet.low, alphabet.high + 1))
+        pitch = np.where(values == REST, REST_BEGINS, folded + FIRST_PITCH)
         return Tables(pitch.astype(np.int16), np.zeros(1, np.int16), np.zeros(128, np.int16))
     offsets = alphabet.offsets
     folded = _by_octaves(values, alphabet.pitches)
@@ -231,7 +232,7 @@ def decode(sequences: Sequences, alphabet: Alphabet, voices: int, pages: Excerpt
 
 def _faults(excerpts: Excerpts, alphabet: Alphabet) -> dict[str, np.ndarray]:
     """What keeps pieces from being read: bool (M,) by fault."""
-    inside = _inside(excerpts)[:, None]
+    within = inside(excerpts)[:, None]
     pitch = excerpts.pitch.astype(np.int64)
     if alphabet.kind == "step":
         known: np.ndarray = (pitch < 0) | ((pitch >= alphabet.low) & (pitch <= alphabet.high))
@@ -240,21 +241,16 @@ def _faults(excerpts: Excerpts, alphabet: Alphabet) -> dict[str, np.ndarray]:
     else:
         known = np.isin(pitch, alphabet.pitches)
         pitches = "pitches and rests of the choice"
-        notes = _Notes.of(excerpts)
+        notes = Notes.of(excerpts)
         exact = np.isin(notes.duration, alphabet.durations)
         cut = (notes.start + notes.duration == excerpts.length[notes.piece]) & (notes.duration < alphabet.durations[-1])
         odd = np.bincount(notes.piece[~exact & ~cut], minlength=len(pitch)) > 0
-    blank = (inside & (pitch == BLANK)).any(axis=(1, 2))
+    blank = (within & (pitch == BLANK)).any(axis=(1, 2))
     return {
         "has blanks": blank,
-        f"has a pitch that is none of the alphabet's ({pitches})": (inside & ~known).any(axis=(1, 2)) & ~blank,
+        f"has a pitch that is none of the alphabet's ({pitches})": (within & ~known).any(axis=(1, 2)) & ~blank,
         f"has a note or rest whose length is none of the durations {alphabet.durations} (steps)": odd,
     }
-
-
-def _inside(music: Excerpts) -> np.ndarray:
-    """bool (M, steps): steps before each piece's end."""
-    return np.asarray(np.arange(music.pitch.shape[2]) < music.length[:, None])
 
 
 def _places(position: np.ndarray, voice: np.ndarray, factor: np.ndarray | int, voices: int, factors: int) -> np.ndarray:
@@ -266,11 +262,11 @@ def _encode_steps(music: Excerpts, alphabet: Alphabet) -> Sequences:
     pieces, voices, steps = music.pitch.shape
     codes = np.where(music.onset, tables(alphabet).pitch[np.maximum(music.pitch, REST).astype(np.int64) + 1], HOLD)  # (M, V, S)
     place = _places(music.position[:, :, None], np.arange(voices), 0, voices, 1)  # (M, S, V)
-    inside = np.repeat(_inside(music), voices, axis=1)
+    within = np.repeat(inside(music), voices, axis=1)
     tokens = codes.transpose(0, 2, 1).reshape(pieces, steps * voices)
     return Sequences(
-        np.where(inside, tokens, 0).astype(np.int16),
-        np.where(inside, place.reshape(pieces, steps * voices), 0).astype(np.int16),
+        np.where(within, tokens, 0).astype(np.int16),
+        np.where(within, place.reshape(pieces, steps * voices), 0).astype(np.int16),
         (music.length * voices).astype(np.int32),
     )
 
@@ -280,7 +276,7 @@ def _decode_steps(sequences: Sequences, alphabet: Alphabet, voices: int, pages: 
     if sequences.tokens.shape[1] < steps * voices or not np.array_equal(sequences.length, pages.length * voices):
         raise ValueError(f"sequences of {sequences.length.tolist()[:3]} tokens: expected a token for each slot of the pages")
     codes = sequences.tokens[:, : steps * voices].reshape(pieces, steps, voices).transpose(0, 2, 1).astype(np.int64)
-    begins = (codes != HOLD) & _inside(pages)[:, None]
+    begins = (codes != HOLD) & inside(pages)[:, None]
     last = np.maximum.accumulate(np.where(begins, np.arange(steps), -1), axis=2)  # (M, V, S): where the event began
     heard = np.take_along_axis(codes, np.maximum(last, 0), axis=2)
     pitch = np.where((last < 0) | (heard == REST_BEGINS), REST, heard - FIRST_PITCH + alphabet.low)
@@ -288,39 +284,17 @@ def _decode_steps(sequences: Sequences, alphabet: Alphabet, voices: int, pages: 
 
 
 def _laid(pages: Excerpts, pitch: np.ndarray, onset: np.ndarray, velocity: np.ndarray) -> Excerpts:
-    inside = _inside(pages)[:, None]
+    within = inside(pages)[:, None]
     return pages._replace(
-        pitch=np.where(inside, pitch, BLANK).astype(np.int8),
-        onset=onset & inside,
-        velocity=np.where(inside, velocity, 0).astype(np.uint8),
+        pitch=np.where(within, pitch, BLANK).astype(np.int8),
+        onset=onset & within,
+        velocity=np.where(within, velocity, 0).astype(np.uint8),
     )
-
-
-class _Notes(NamedTuple):
-    """E notes and rests of M pieces, in order of piece, time and voice."""
-
-    piece: np.ndarray  # int64 (E,)
-    voice: np.ndarray  # int64 (E,)
-    start: np.ndarray  # int64 (E,): step
-    duration: np.ndarray  # int64 (E,): steps
-
-    @classmethod
-    def of(cls, music: Excerpts) -> _Notes:
-        """All events of some music; a silence that was there before the piece is one too."""
-        inside = _inside(music)[:, None]
-        begins = music.onset & inside
-        begins[:, :, :1] |= inside[:, :, :1]
-        piece, voice, start = np.nonzero(begins)
-        line = piece * music.pitch.shape[1] + voice
-        follows = np.append(line[1:] == line[:-1], np.False_)[: len(line)]
-        ends = np.where(follows, np.append(start[1:], 0)[: len(line)], music.length[piece])
-        order = np.lexsort((voice, start, piece))
-        return cls(piece[order], voice[order], start[order], (ends - start)[order])
 
 
 def _encode_notes(music: Excerpts, alphabet: Alphabet) -> Sequences:
     pieces, voices, _ = music.pitch.shape
-    notes, table, factors = _Notes.of(music), tables(alphabet), alphabet.factors
+    notes, table, factors = Notes.of(music), tables(alphabet), alphabet.factors
     pitch = music.pitch[notes.piece, notes.voice, notes.start].astype(np.int64)
     duration = table.duration[np.minimum(notes.duration, len(table.duration) - 1)]
     velocity = table.velocity[np.where(pitch >= 0, music.velocity[notes.piece, notes.voice, notes.start], 0)]
@@ -364,14 +338,9 @@ def _decode_notes(sequences: Sequences, alphabet: Alphabet, voices: int, pages: 
     pitch = np.array(alphabet.pitches)[codes[:, 0]]
     loud = np.array(alphabet.velocities)[codes[:, 2]] if alphabet.velocities else np.full(len(pitch), velocity)
     made = np.zeros((3, pieces, voices, steps), np.int64)  # pitch, onset, velocity
-    slots = np.repeat(line * steps + start, end - start) + _counted(end - start)
+    slots = np.repeat(line * steps + start, end - start) + counted(end - start)
     flat = made.reshape(3, -1)
     flat[0, slots] = np.repeat(pitch, end - start)
     flat[2, slots] = np.repeat(np.where(pitch >= 0, loud, 0), end - start)
     flat[1, line * steps + start] = 1
     return _laid(pages, made[0], made[1].astype(np.bool_), made[2])
-
-
-def _counted(lengths: np.ndarray) -> np.ndarray:
-    """0, 1, .. up to each length in turn, int64 (sum,)."""
-    return np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
