@@ -6,6 +6,7 @@ Random draws are pure functions of the seed and the number of the update or epoc
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from musicgym.files.atomic import replace_file
+from musicgym.strict_json import dumps
 
 NAME = "checkpoint.safetensors"
 FORMAT = 1  # to be raised whenever what a checkpoint holds would change
@@ -60,7 +62,12 @@ def write(folder: Path, state: State, settings: dict[str, Any]) -> None:
     }
     told = {"format": FORMAT, "place": state.place._asdict(), "settings": settings}
     with replace_file(folder / NAME) as temporary:
-        save_file(tensors, temporary, {"checkpoint": json.dumps(told)})
+        save_file(tensors, temporary, {"checkpoint": dumps(told)})
+
+
+def place_of(folder: Path) -> Place:
+    """Where training stood; at its beginning where the folder has no checkpoint. Raises ValueError for one that can't be read."""
+    return _read(folder)[0] if (folder / NAME).exists() else Place()
 
 
 def read(folder: Path, settings: dict[str, Any]) -> State:
@@ -70,19 +77,8 @@ def read(folder: Path, settings: dict[str, Any]) -> State:
         ValueError: there is no checkpoint, it is damaged or of another format, or belongs to other settings.
     """
     path = folder / NAME
-    try:
-        with safetensors.safe_open(path, "pt") as file:
-            told = json.loads((file.metadata() or {})["checkpoint"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no dict
-        if told["format"] != FORMAT:
-            raise ValueError(f"it is of format {told['format']!r:.40}, this version of musicgym reads format {FORMAT}")
-        place = Place(**told["place"])
-    except (OSError, KeyError, TypeError, ValueError, RecursionError, safetensors.SafetensorError) as error:
-        raise ValueError(
-            f"checkpoint {str(path)!r} cannot be read ({' '.join(str(error).split())}): expected a file that musicgym model "
-            "train wrote; train anew under another --name"
-        ) from error
-    if told["settings"] != json.loads(json.dumps(settings)):  # as JSON has it: tuples are lists there
+    place, written, tensors = _read(folder)
+    if written != json.loads(dumps(settings)):  # as JSON has it: tuples are lists there
         raise ValueError(f"checkpoint {str(path)!r} belongs to other settings than config.json beside it: train anew")
     groups: dict[str, dict[str, torch.Tensor]] = {group: {} for group in _GROUPS}
     for name, tensor in tensors.items():
@@ -91,3 +87,23 @@ def read(folder: Path, settings: dict[str, Any]) -> State:
             raise ValueError(f"checkpoint {str(path)!r} holds {name!r}, which no checkpoint has: train anew")
         groups[group][rest] = tensor
     return State(**groups, place=place)
+
+
+def _read(folder: Path) -> tuple[Place, Any, dict[str, torch.Tensor]]:
+    """Place, settings and tensors."""
+    path = folder / NAME
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            told = json.loads((file.metadata() or {})["checkpoint"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no dict
+        if told["format"] != FORMAT:
+            raise ValueError(f"it is of format {told['format']!r:.40}, this version of musicgym reads format {FORMAT}")
+        place = Place(**{name: math.inf if value is None else value for name, value in told["place"].items()})
+        if not all(isinstance(value, (int, float)) and value >= 0 for value in place):
+            raise ValueError(f"it says that training stood at {place}")
+        return place, told["settings"], tensors
+    except (OSError, AttributeError, KeyError, TypeError, ValueError, RecursionError, safetensors.SafetensorError) as error:
+        raise ValueError(
+            f"checkpoint {str(path)!r} cannot be read ({' '.join(str(error).split())}): expected a file that musicgym model "
+            "train wrote; train anew under another --name"
+        ) from error

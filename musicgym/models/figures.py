@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from musicgym.choice import FIRST_PITCH
-from musicgym.models.material import Music, Windows, music_of
-from musicgym.models.tokens import Alphabet, Sequences, encode, readable
+from musicgym.models.material import Music, Windows, sequences_of
+from musicgym.models.tokens import Alphabet, Sequences
 
 UNITS = ("slot", "onset", "quarter")
 _LOGITS_AT_ONCE = 1 << 22  # numbers
@@ -43,15 +43,13 @@ def held(music: Music, windows: Windows, alphabet: Alphabet) -> Held:
     Raises:
         ValueError: the alphabet holds none of them.
     """
-    excerpts = music_of(music, windows)
-    fits = readable(excerpts, alphabet)
+    sequences, fits = sequences_of(music, windows, alphabet)
     if not fits.any():
         raise ValueError(
             f"none of the {len(fits)} held-out pieces can be written in the model's tokens: choose another corpus or task"
         )
-    excerpts = excerpts.take(fits)
-    sequences = encode(excerpts, alphabet, excerpts.pitch.shape[1])
-    return Held(sequences, excerpts.length.astype(np.int64), music.families[windows.piece[fits]], int((~fits).sum()))
+    kept = windows.take(fits)
+    return Held(sequences, kept.stop - kept.start, music.families[kept.piece], int((~fits).sum()))
 
 
 def tally(

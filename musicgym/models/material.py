@@ -15,6 +15,7 @@ from musicgym.corpus.bundled import ALIASES
 from musicgym.corpus.readers import COLLECTIONS
 from musicgym.corpus.sampled import sampled
 from musicgym.grids import misfits, thinned
+from musicgym.models.tokens import Alphabet, Sequences, encode, readable
 from musicgym.pieces import Excerpts
 from musicgym.score import BLANK, key_sharps
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 TRANSPOSE = ("all", "C", "none")  # all twelve keys; the keys without sharps and flats; the pieces' own keys
 _FINE = 12  # steps a quarter from which a task that quantises takes what sounds at its steps
+_AT_ONCE = 256  # windows that are cut and moved side by side, so that memory stays small
 _ELSEWHERE = 0.5  # share of the times at which a piece is read from another bar line than its first
 
 
@@ -93,7 +95,7 @@ def part_of(corpus: Corpus, split: str) -> Corpus:
     part = corpus.split(split)
     if not len(part):
         raise ValueError(
-            f"corpus {corpus.name!r} is empty: it has {len(corpus)} pieces and none of them in the split {split!r}; "
+            f"corpus {corpus.name.removesuffix('[0]')!r} is empty: it has {len(corpus)} pieces and none of them in the split {split!r}; "
             "name a larger corpus (the split is by melody family, 8, 1 and 1 in ten)"
         )
     return part
@@ -255,6 +257,21 @@ def music_of(music: Music, windows: Windows) -> Excerpts:
         getattr(made, name)[:] = np.where(outside, getattr(made, name), getattr(pages, name)[row, at])
     made.tonic[:] = np.where(outside, 0, (pages.tonic[row, at] + windows.shift[:, None]) % 12)
     return made._replace(length=length.astype(np.int32), quarter=pages.quarter[windows.piece])
+
+
+def sequences_of(music: Music, windows: Windows, alphabet: Alphabet) -> tuple[Sequences, np.ndarray]:
+    """The windows that an alphabet holds as tokens, and which these are, bool (W,); the longest ones decide the width."""
+    parts, fits = [], np.zeros(len(windows.piece), np.bool_)
+    for begin in range(0, len(fits), _AT_ONCE):
+        rows = np.arange(begin, min(begin + _AT_ONCE, len(fits)))
+        excerpts = music_of(music, windows.take(rows))
+        fits[rows] = readable(excerpts, alphabet)
+        parts.append(encode(excerpts.take(fits[rows]), alphabet, excerpts.pitch.shape[1]))
+    width = max((part.tokens.shape[1] for part in parts), default=0)
+    tokens, place = (
+        np.concatenate([np.pad(part[field], ((0, 0), (0, width - part[field].shape[1]))) for part in parts]) for field in (0, 1)
+    )
+    return Sequences(tokens, place, np.concatenate([part.length for part in parts])), fits
 
 
 def fingerprint(corpus: Corpus) -> str:

@@ -18,10 +18,10 @@ from musicgym.models import checkpoint
 from musicgym.models.checkpoint import Place, State
 from musicgym.models.determinism import deterministic, drawing, threads
 from musicgym.models.figures import held, summary, tally
-from musicgym.models.material import Moves, Music, Windows, batches, drawn, music_of
+from musicgym.models.material import Moves, Music, Windows, batches, drawn, sequences_of
 from musicgym.models.neural import NeuralModel
 from musicgym.models.settings import Training
-from musicgym.models.tokens import Sequences, encode, readable
+from musicgym.models.tokens import Sequences
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
 _BETAS = (0.9, 0.98)
@@ -96,7 +96,8 @@ def train(
         resume: go on from the folder's checkpoint; the outcome is the same as without a break.
         watcher: called after each update.
         better: called when a look was the best so far, while the model has those weights.
-        seconds_between_checkpoints: at least so many; 0 for one after each update. There is always one at the end.
+        seconds_between_checkpoints: at least so many; 0 for one after each update. There is always one at the end, and after each
+            look that was the best so far.
 
     Raises:
         ValueError: no window can be written in the model's tokens, or a checkpoint that doesn't fit.
@@ -146,6 +147,7 @@ class _Run:
         saved = began
         with _tensorboard(self.folder, self.place.update) as board:
             for windows in self._batches():
+                best = self.place.best_update
                 sequences = self._encoded(windows)
                 if sequences is not None:
                     loss = self._update(sequences)
@@ -156,7 +158,7 @@ class _Run:
                     if looked is not None:
                         self.place = self.place._replace(nats=0.0, updates=0)
                 self.place = self.place._replace(batch=self.place.batch + 1)
-                if time.monotonic() - saved >= seconds_between_checkpoints:
+                if self.place.best_update > best or time.monotonic() - saved >= seconds_between_checkpoints:
                     self._save()
                     saved = time.monotonic()
         self._save()
@@ -188,9 +190,8 @@ class _Run:
 
     def _encoded(self, windows: Windows) -> Sequences | None:
         """The windows that the alphabet holds; None where that is none."""
-        excerpts = music_of(self.music, windows)
-        fits = readable(excerpts, self.model.alphabet)
-        return encode(excerpts.take(fits), self.model.alphabet, self.model.task.voices) if fits.any() else None
+        sequences, fits = sequences_of(self.music, windows, self.model.alphabet)
+        return sequences if fits.any() else None
 
     def _update(self, sequences: Sequences) -> float:
         """One step down the gradient; the loss, in nats a token."""
@@ -257,7 +258,8 @@ class _Run:
 
     def _not_finite(self, what: str) -> NotFiniteError:
         where = f"after update {self.place.update} (epoch {self.place.epoch}, batch {self.place.batch})"
-        kept = f"; the last good checkpoint stays in {str(self.folder)!r}" if self.folder is not None else ""
+        there = self.folder is not None and (self.folder / checkpoint.NAME).exists()
+        kept = f"; the last good checkpoint stays in {str(self.folder)!r}" if there else ""
         return NotFiniteError(f"training stopped {where}: {what}{kept}; train anew with a lower learning rate")
 
     def _save(self) -> None:

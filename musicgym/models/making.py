@@ -1,0 +1,228 @@
+"""From a recipe to a model on disk: its music, its training, its figures on held-out music, and the card that says all that."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from musicgym.choice import NoteChoice
+from musicgym.corpus import SPLITS, Corpus
+from musicgym.models import material
+from musicgym.models.cards import Before, begun, text_of
+from musicgym.models.checkpoint import NAME as CHECKPOINT
+from musicgym.models.determinism import drawing
+from musicgym.models.figures import held, summary, tally
+from musicgym.models.material import Moves, Music
+from musicgym.models.neural import NeuralModel
+from musicgym.models.ngram import NGramModel
+from musicgym.models.sequence_model import SequenceModel
+from musicgym.models.settings import Training
+from musicgym.models.storing import card_of, kind_of, load, save
+from musicgym.models.training import SECONDS_BETWEEN_CHECKPOINTS, Watcher, train
+from musicgym.task import Task
+
+_FIRST_WEIGHTS = 1 << 32  # beside the seed: what first weights are drawn by; beyond all numbers of updates
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """All that a model's making hangs on, as JSON holds it.
+
+    Args:
+        kind: "ngram", "lstm" or "transformer".
+        corpus: names of corpora, comma-separated, or a folder; see `musicgym.models.material.open_corpus`.
+        task: as `Task.to_json` writes it: whose choices, voices and grid the model reads.
+        sizes: the model's constructor's own arguments; none where it goes on from another.
+        training: how it learns; of an n-gram model only `transpose`.
+        start: a model to go on from, a name or a path; "" for none.
+    """
+
+    kind: str
+    corpus: str
+    task: str
+    sizes: dict[str, Any] = dataclasses.field(default_factory=dict)
+    training: Training = dataclasses.field(default_factory=Training)
+    start: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, fields: Any) -> Recipe:
+        """What `to_dict` made. Raises ValueError for other fields."""
+        names = {field.name for field in dataclasses.fields(cls)}
+        if not isinstance(fields, dict) or set(fields) != names:
+            raise ValueError(f"recipe {str(fields)[:80]}: expected an object with {', '.join(sorted(names))}")
+        return cls(**{**fields, "training": Training.from_dict(fields["training"])})
+
+
+class Prepared(NamedTuple):
+    """A recipe's task and music, and a model that has learned nothing yet of it."""
+
+    recipe: Recipe
+    task: Task
+    corpus: Corpus
+    learned: tuple[Music, Moves]
+    unseen: dict[str, tuple[Music, Moves]]  # "valid" and "test"
+    model: SequenceModel
+    card: dict[str, Any]  # what is known of it before it learns
+
+
+def prepared(recipe: Recipe, name: str, *, device: str = "cpu") -> Prepared:
+    """Read a recipe's corpora and make its model.
+
+    Where all notes of the corpora are equally loud and the task chooses velocities, the model is of a task with one velocity: it
+    says nothing of what it never heard.
+
+    Raises:
+        ValueError: an unknown kind, corpus or size; a task that no sequence model reads; an empty corpus or part of its split,
+            named; a model to go on from that is of another kind or reads other tokens.
+    """
+    task = Task.from_json(recipe.task)
+    kind = kind_of(recipe.kind)
+    kind(task, name, **recipe.sizes)  # finds out what doesn't fit before corpora are read
+    corpus = material.open_corpus(recipe.corpus, task)
+    start = _start(recipe)
+    before = Before.of(start, task)
+    parts: dict[str, tuple[Music, Moves]] = {}
+    for split in SPLITS:
+        part = material.part_of(corpus, split)
+        music = material.whole_pieces(part, task, None if split == "train" else before.unknown(part, split))
+        parts[split] = material.fitting(music, material.moves(music, task, recipe.training.transpose))
+    learned = parts.pop("train")
+    task = _heard(task, learned[0])
+    if start is not None:
+        start.check_reads(task)
+        model = type(start)(task, name, **start.config)
+        model.load_tensors(start.tensors())
+    else:
+        with drawing(torch.device("cpu"), recipe.training.seed, _FIRST_WEIGHTS):
+            model = kind(task, name, **recipe.sizes)
+    if isinstance(model, NeuralModel):
+        model.to(_device(device))
+    return Prepared(
+        recipe,
+        task,
+        corpus,
+        learned,
+        parts,
+        model,
+        begun(recipe.corpus, recipe.training.seed, corpus, {"train": learned, **parts}, start, before),
+    )
+
+
+def make(
+    found: Prepared,
+    path: Path,
+    *,
+    folder: Path | None = None,
+    resume: bool = False,
+    watcher: Watcher | None = None,
+    seconds_between_checkpoints: float = SECONDS_BETWEEN_CHECKPOINTS,
+) -> dict[str, Any]:
+    """Train the model, judge it on the held-out pieces, and write it.
+
+    While a network learns, the best weights so far lie at `path` already; the card says that they are not finished.
+
+    Args:
+        found: of `prepared`.
+        path: where the model goes, PATH.safetensors and PATH.json; not a folder.
+        folder: where its checkpoint and TensorBoard's files go, an existing folder; None for neither.
+        resume: go on from the folder's checkpoint, if there is one yet.
+        watcher: called after each update.
+        seconds_between_checkpoints: see `musicgym.models.training.train`.
+
+    Returns:
+        The card, which is also the model's attribute `card`.
+
+    Raises:
+        ValueError: nothing that can be written in the model's tokens, a checkpoint that doesn't fit, what is no number (the best
+            weights and the last good checkpoint stay), a path that can't be written to.
+    """
+    recipe, model, card = found.recipe, found.model, dict(found.card)
+    path = path.with_name(path.name + ".json")
+    began = time.monotonic()
+    if isinstance(model, NGramModel):
+        sequences, _ = material.sequences_of(found.learned[0], material.in_all_keys(*found.learned), model.alphabet)
+        model.fit(sequences)
+        told = {"transpose": recipe.training.transpose, "tokens": int(sequences.length.sum())}
+    elif isinstance(model, NeuralModel):
+        unfinished = {**card, "training": {**dataclasses.asdict(recipe.training), "finished": False}}
+        music, moves = found.unseen["valid"]
+        outcome = train(
+            model,
+            found.learned,
+            (music, material.as_written(music, moves)),
+            recipe.training,
+            folder=folder,
+            settings={"name": model.name, "recipe": recipe.to_dict()},
+            resume=resume and folder is not None and (folder / CHECKPOINT).exists(),
+            watcher=watcher,
+            better=lambda: _written(model, path, unfinished),
+            seconds_between_checkpoints=seconds_between_checkpoints,
+        )
+        made = {"updates_made" if name == "updates" else name: value for name, value in outcome._asdict().items()}
+        told = {**dataclasses.asdict(recipe.training), **made, "device": str(model.device)}
+    else:
+        raise ValueError(f"models of kind {model.kind!r} are not trained here: expected ngram, lstm or transformer")
+    told |= {"seconds": round(told.get("seconds", time.monotonic() - began), 1), "finished": True}
+    figures = {split: judged(model, *pieces) for split, pieces in found.unseen.items()}
+    card |= {"training": told, "figures": {"held_out": figures["valid"], "test": figures["test"]}}
+    card["text"] = text_of(model, card)
+    _written(model, path, card)
+    model.card = card_of(path)
+    return dict(model.card)
+
+
+def judged(model: SequenceModel, music: Music, moves: Moves) -> dict[str, Any]:
+    """Nats and accuracy by unit on pieces that the model didn't learn from, moved as little as their ranges ask."""
+    pieces = held(music, material.as_written(music, moves), model.alphabet)
+    with model.judging():
+        found = tally(model.logits, pieces, model.alphabet, model.task.voices, model.task.steps_per_quarter, model.device)
+    counts = {"pieces": len(pieces.families), "families": len(np.unique(pieces.families)), "left_out": pieces.left_out}
+    return {**summary(found), **counts}
+
+
+def _start(recipe: Recipe) -> SequenceModel | None:
+    """The model to go on from. Raises ValueError for one that can't be gone on from."""
+    if not recipe.start:
+        return None
+    start = load(recipe.start)
+    if start.kind != recipe.kind or not isinstance(start, NeuralModel):
+        raise ValueError(
+            f"the model {recipe.start!r} is of kind {start.kind!r}: expected one of kind {recipe.kind!r} with weights to go "
+            "on from; an n-gram model is counted anew"
+        )
+    return start
+
+
+def _heard(task: Task, music: Music) -> Task:
+    """The task, with one velocity where it chooses several and the music has one."""
+    velocities = np.unique(music.excerpts.velocity[music.excerpts.pitch >= 0])
+    if not isinstance(task.choice, NoteChoice) or len(velocities) > 1:
+        return task
+    nearest = min(task.choice.velocities, key=lambda velocity: abs(velocity - int(velocities[0])))
+    return task.changed(choice=dataclasses.replace(task.choice, velocities=(nearest,)))
+
+
+def _device(name: str) -> torch.device:
+    try:
+        found = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f"device {name!r}: expected cpu, cuda or cuda:1") from error
+    if found.type not in ("cpu", "cuda") or (found.type == "cuda" and not torch.cuda.is_available()):
+        raise ValueError(
+            f"device {name!r}: torch {torch.__version__} finds no such device here; expected cpu, or cuda with a GPU"
+        )
+    return found
+
+
+def _written(model: SequenceModel, path: Path, card: dict[str, Any]) -> None:
+    save(model, path, json.loads(json.dumps(card)))
