@@ -45,7 +45,7 @@ class NeuralModel(SequenceModel, torch.nn.Module):
             raise ValueError(
                 f"the weights' names differ in {odd[:3]}: expected the {len(own)} of a {self.kind} with {self.config}"
             )
-        for name, tensor in tensors.items():
+        for name, tensor in sorted(tensors.items()):
             if tensor.shape != own[name].shape or tensor.dtype != own[name].dtype:
                 raise ValueError(
                     f"the weights {name!r} are {tensor.dtype} {tuple(tensor.shape)}: expected {own[name].dtype} "

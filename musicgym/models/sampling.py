@@ -155,6 +155,9 @@ class _Play:
             at = np.flatnonzero(waits)
             kind = voice[at] * alphabet.factors + self.factor[at]
             token[at] = self._choose(logits[at], at, kind, temperature, top_p)
+            if isinstance(self.model.task.choice, NoteChoice):  # a rest's velocity is nothing to choose
+                silent = np.array(self.model.task.choice.pitches)[actions[at, 0]] < 0
+                token[at[silent & (self.choices.factor[kind] == 2)]] = alphabet.offsets[-1]
             actions[at, self.choices.factor[kind]] = self.choices.code[kind, token[at]]
             unread |= waits
             whole = voice == self.last_open[self.rows, step] if self.by_chord else self.factor == alphabet.factors - 1
