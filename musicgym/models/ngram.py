@@ -35,7 +35,7 @@ class _Counts(NamedTuple):
     ends: np.ndarray  # int64 (contexts + 1,): the grams of context i are ends[i]..ends[i + 1] - 1
     first: np.ndarray  # int64 (order,): first gram of each level
     token: np.ndarray  # int64 (grams,): the last token of each gram, rising within a context
-    count: np.ndarray  # float64 (grams,)
+    seen: np.ndarray  # float64 (grams,): how often
     total: np.ndarray  # float64 (contexts,): tokens seen after each context
 
 
@@ -99,7 +99,7 @@ class NGramModel(SequenceModel):
         for k in range(self.order):
             level = slice(edges[k], edges[k + 1])
             made[f"token.{k}"] = torch.from_numpy(counts.token[level].astype(np.int16))
-            made[f"count.{k}"] = _smallest(counts.count[level].astype(np.int64))
+            made[f"count.{k}"] = _smallest(counts.seen[level].astype(np.int64))
             made[f"grams.{k}"] = _smallest(grams[counts.at[k] : counts.at[k + 1]])
         return made
 
@@ -180,7 +180,7 @@ def _side_by_side(levels: list[tuple[np.ndarray, np.ndarray, np.ndarray]], slots
         ends=ends,
         first=np.cumsum(sizes) - sizes,
         token=np.concatenate([token for token, _, _ in levels]).astype(np.int64),
-        count=count,
+        seen=count,
         total=reached[ends[1:]] - reached[ends[:-1]],
     )
 
@@ -254,6 +254,6 @@ def _say(counts: _Counts, context: np.ndarray, out: np.ndarray) -> None:
             for w in range(out.shape[0]):
                 out[w] *= kinds / known
             for gram in range(counts.ends[row], counts.ends[row + 1]):
-                out[counts.token[gram]] += counts.count[gram] / known
+                out[counts.token[gram]] += counts.seen[gram] / known
     for w in range(out.shape[0]):
         out[w] = np.log(out[w])

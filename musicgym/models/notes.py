@@ -38,4 +38,4 @@ def inside(music: Excerpts) -> np.ndarray:
 
 def counted(lengths: np.ndarray) -> np.ndarray:
     """0, 1, .. up to each length in turn, int64 (sum,)."""
-    return np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    return np.asarray(np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths))

@@ -118,7 +118,7 @@ class SequenceModel(abc.ABC):
     @property
     def fingerprint(self) -> str:
         """16 hexadecimal digits of a hash of what the model is made of, what it learned and what its tokens mean."""
-        about = {"kind": self.kind, "config": self.config, "alphabet": self.alphabet.to_json()}
+        about: dict[str, Any] = {"kind": self.kind, "config": self.config, "alphabet": self.alphabet.to_json()}
         about |= {"voices": self.task.voices, "steps_per_quarter": self.task.steps_per_quarter}
         found = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
         for name, tensor in sorted(self.tensors().items()):
@@ -168,8 +168,10 @@ class SequenceModel(abc.ABC):
 
         The tokens are those of `sequences(music)`. Raises as that does.
         """
-        found = self.sequences(music)
-        logs = np.zeros(found.tokens.shape)
+        return self._said(self.sequences(music))
+
+    def _said(self, found: Sequences) -> np.ndarray:
+        logs: np.ndarray = np.zeros(found.tokens.shape)
         rows = max(1, _TOKENS_AT_ONCE // max(1, found.tokens.shape[1]))
         with self.judging():
             for first in range(0, len(logs), rows):
@@ -178,7 +180,7 @@ class SequenceModel(abc.ABC):
                 tokens = torch.from_numpy(found.tokens[part, :width].astype(np.int64)).to(self.device)
                 place = torch.from_numpy(found.place[part, :width].astype(np.int64)).to(self.device)
                 said = torch.log_softmax(self.logits(tokens, place).double(), dim=2)
-                logs[part, :width] = said.gather(2, tokens[:, :, None])[:, :, 0].cpu().numpy()
+                logs[part, :width] = said.gather(2, tokens[:, :, None]).squeeze(2).cpu().numpy()
         logs[np.arange(logs.shape[1]) >= found.length[:, None]] = 0.0
         return logs
 
@@ -194,10 +196,9 @@ class SequenceModel(abc.ABC):
         """
         if not all(0 <= voice < self.task.voices for voice in given):
             raise ValueError(f"given={tuple(given)}: expected voices within 0..{self.task.voices - 1}")
-        place = self.sequences(music).place.astype(np.int64)
-        factors = self.alphabet.factors
-        voice = place % (self.task.voices * factors) // factors
-        return np.asarray(np.where(np.isin(voice, list(given)), 0.0, self.token_log_prob(music)).sum(axis=1))
+        found, factors = self.sequences(music), self.alphabet.factors
+        voice = found.place.astype(np.int64) % (self.task.voices * factors) // factors
+        return np.asarray(np.where(np.isin(voice, list(given)), 0.0, self._said(found)).sum(axis=1))
 
     def sample_excerpts(
         self,

@@ -153,7 +153,9 @@ def _made(kind: type[SequenceModel], card: dict[str, Any]) -> SequenceModel:
     try:
         task = Task.from_json(json.dumps(card["task"]))
         with torch.device("meta"):  # whatever sizes are said, nothing is allocated before the weights are known to fit
-            return kind(task, card["name"], **card["config"])
+            make: Any = kind  # its own arguments are the config's
+            made: SequenceModel = make(task, card["name"], **card["config"])
+            return made
     except (TypeError, ValueError, AttributeError, KeyError, OverflowError, RuntimeError, RecursionError, MemoryError) as error:
         raise ValueError(f"its task or config makes no model ({_one_line(error)}); get the file anew") from error
 

@@ -96,7 +96,8 @@ class Alphabet:
         names = {field.name for field in dataclasses.fields(cls)}
         if not isinstance(fields, dict) or set(fields) != names or fields["kind"] not in ("step", "note"):
             raise ValueError(f"alphabet {str(fields)[:80]}: expected an object with {', '.join(sorted(names))}")
-        return cls(**{name: tuple(value) if isinstance(value, (list, tuple)) else value for name, value in fields.items()})
+        made: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+        return cls(**made)
 
 
 class Tables(NamedTuple):
@@ -180,7 +181,7 @@ def _by_octaves(values: np.ndarray, there: range | tuple[int, ...]) -> np.ndarra
 
 def readable(excerpts: Excerpts, alphabet: Alphabet) -> np.ndarray:
     """bool (M,): pieces that `encode` takes."""
-    return ~np.any(list(_faults(excerpts, alphabet).values()), axis=0)
+    return np.asarray(~np.any(list(_faults(excerpts, alphabet).values()), axis=0))
 
 
 def encode(excerpts: Excerpts, alphabet: Alphabet, voices: int) -> Sequences:
@@ -254,8 +255,8 @@ def _faults(excerpts: Excerpts, alphabet: Alphabet) -> dict[str, np.ndarray]:
 
 
 def _places(position: np.ndarray, voice: np.ndarray, factor: np.ndarray | int, voices: int, factors: int) -> np.ndarray:
-    slot = np.minimum(position, POSITIONS - 1).astype(np.int64) * (voices * factors) + voice * factors + factor
-    return slot.astype(np.int16)
+    place = np.minimum(position, POSITIONS - 1).astype(np.int64) * (voices * factors) + voice * factors + factor
+    return np.asarray(place.astype(np.int16))
 
 
 def _encode_steps(music: Excerpts, alphabet: Alphabet) -> Sequences:

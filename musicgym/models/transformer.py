@@ -100,7 +100,7 @@ class Transformer(NeuralModel):
 
     def start(self, n: int) -> TransformerState:
         """N rows that have read nothing."""
-        layers = [layer for layer in self.layers if isinstance(layer, _Layer)]
+        layers = self._stack()
         room = min(_FIRST_ROOM, self.context)
         parts = [
             tuple(torch.zeros(n, layer.key_heads, room, layer.head_width, device=self.device) for layer in layers)
@@ -125,20 +125,23 @@ class Transformer(NeuralModel):
             shortest, longest = 0, max(1, int((seen * active).max()))
         hidden = torch.arange(longest, device=self.device) >= seen[:, None] if shortest < longest else None  # bool (N, longest)
         slot = position % self.context
-        turn = _turn(position, self.layers[0])
+        turn = _turn(position, self._stack()[0])
         x = self.reading(tokens, place)
-        for layer, keys, values in zip(self.layers, state.keys, state.values, strict=True):
+        for layer, keys, values in zip(self._stack(), state.keys, state.values, strict=True):
             x = layer.step(x, turn, keys, values, slot, longest, hidden)
         return self.head(self.norm(x)), state._replace(length=length)
 
     def logits(self, tokens: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
         """See `SequenceModel.logits`."""
         x = self.dropout(self.reading(self.shifted(tokens), place))
-        turn = _turn(torch.arange(tokens.shape[1], device=tokens.device), self.layers[0])
-        for layer in self.layers:
+        turn = _turn(torch.arange(tokens.shape[1], device=tokens.device), self._stack()[0])
+        for layer in self._stack():
             x = layer(x, turn, self.context)
         made: torch.Tensor = self.head(self.norm(x))
         return made
+
+    def _stack(self) -> list[_Layer]:
+        return [layer for layer in self.layers if isinstance(layer, _Layer)]
 
 
 class _Layer(torch.nn.Module):
@@ -163,7 +166,8 @@ class _Layer(torch.nn.Module):
         shared = self.heads // self.key_heads
         heard = _banded(query, key.repeat_interleave(shared, dim=1), value.repeat_interleave(shared, dim=1), context)
         x = x + self.dropout(self.out(heard.transpose(1, 2).reshape(m, t, width)))
-        return x + self.dropout(self._network(x))
+        made: torch.Tensor = x + self.dropout(self._network(x))
+        return made
 
     def step(
         self,
@@ -220,9 +224,8 @@ def _banded(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, context
     return torch.cat(heard, dim=2)
 
 
-def _turn(position: torch.Tensor, layer: torch.nn.Module) -> torch.Tensor:
+def _turn(position: torch.Tensor, layer: _Layer) -> torch.Tensor:
     """Cosine and sine of the angles at positions (P,), float32 (P, 2, half a head's width); worked out in float64."""
-    assert isinstance(layer, _Layer)
     half = layer.head_width // 2
     speed = _BASE ** (-torch.arange(half, device=position.device, dtype=torch.float64) / half)
     angle = position.double()[:, None] * speed
