@@ -11,92 +11,29 @@ next: log p of what stands there, each token given those before it. A choice pay
 
 from __future__ import annotations
 
-import abc
-import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musicgym.engine import finished_pieces
 from musicgym.grids import taken_in
 from musicgym.pieces import Excerpts, Pieces
-from musicgym.rewards.model_reader import BoundByModels, Reader
-from musicgym.rewards.reward import BoundReward, Reward
+from musicgym.rewards.by_model import (
+    BoundByModels,
+    ByModel,
+    Judged,
+    card_surprise,
+    check_is_model,
+    named_model,
+    voices_of,
+)
+from musicgym.rewards.model_reader import Reader
+from musicgym.rewards.reward import BoundReward
 from musicgym.task import Task
 
 if TYPE_CHECKING:
     from musicgym.models.sequence_model import SequenceModel
     from musicgym.score import Score
-
-_PIECES_AT_ONCE = 256  # that are read of finished music: what a model keeps of each takes memory
-
-
-class Reading(NamedTuple):
-    """What a model says of M finished pieces; 0 where it has not read: at blanks, and after them."""
-
-    log_prob: np.ndarray  # float64 (M, voices, steps, factors): of an event's tokens, where it begins
-    spans: np.ndarray  # int64 (M, voices, steps): slots that the event fills, where it begins
-
-
-class ByModel(Reward):
-    """What rewards of sequence models have in common: which voices count, and the corpus's mean surprise.
-
-    Args:
-        model: what judges.
-        given: voices that count nothing, such as those that the task gives; they are read all the same.
-        surprise: mean of -log p over the slots of the corpus, in nats; None: what the model's card says of held-out music.
-    """
-
-    def __init__(self, model: SequenceModel, given: Sequence[int], surprise: float | None) -> None:
-        check_is_model(model, type(self).__name__)
-        voices = model.task.voices
-        self.given = tuple(sorted(set(given)))
-        if not all(0 <= voice < voices for voice in self.given) or len(self.given) == voices:
-            raise ValueError(f"given={tuple(given)}: expected voices within 0..{voices - 1}, and at least one left that counts")
-        if surprise is not None and not (math.isfinite(surprise) and surprise > 0):
-            raise ValueError(f"surprise={surprise!r}: expected nats a slot, above 0")
-        self.model = model
-        self._surprise = surprise
-
-    @property
-    def models(self) -> tuple[SequenceModel, ...]:
-        """All that judge, the first one first."""
-        return (self.model,)
-
-    @property
-    def counts(self) -> np.ndarray:
-        """float64 (voices,): 1 for voices that count, 0 for the others."""
-        return np.array([float(voice not in self.given) for voice in range(self.model.task.voices)])
-
-    def _own(self, task: Task, num_envs: int) -> list[Reader]:
-        return [Reader(model, task, num_envs) for model in self.models]
-
-    @abc.abstractmethod
-    def _sites(self, read: list[Reading], material: Excerpts) -> np.ndarray:
-        """What each slot of finished pieces is worth, float64 (M, voices, steps), from what each model says."""
-
-    @property
-    def term(self) -> str:
-        """The only one."""
-        return type(self).__name__.lower()
-
-    def score(self, scores: Sequence[Score] | Excerpts, *, marks: bool = False) -> Any:
-        """As `Reward.score`; a whole note's value stands where it begins.
-
-        Raises:
-            ValueError: other voices, another grid, a pitch or length that a model doesn't know, naming it.
-        """
-        material = scores
-        if not isinstance(material, Excerpts):
-            material = taken_in(list(material), self.model.task.steps_per_quarter, "score")
-        sites = np.zeros(material.pitch.shape)
-        for first in range(0, len(sites), _PIECES_AT_ONCE):
-            rows = np.arange(first, min(first + _PIECES_AT_ONCE, len(sites)))
-            part = material.take(rows)
-            sites[rows] = self._sites([read_through(model, part) for model in self.models], part)
-        totals = {self.term: sites.sum(axis=(1, 2))}
-        return (totals, sites[:, None].astype(np.float32)) if marks else totals
 
 
 class Likelihood(ByModel):
@@ -152,7 +89,7 @@ class Likelihood(ByModel):
     def bind(self, task: Task, num_envs: int, seed: int = 0) -> BoundReward:
         return _BoundLikelihood(self, self._own(task, num_envs))
 
-    def _sites(self, read: list[Reading], material: Excerpts) -> np.ndarray:
+    def _sites(self, read: list[Judged], material: Excerpts) -> np.ndarray:
         signs = [sign for _, sign in self._signed]
         logs = np.sum([sign * one.log_prob.sum(axis=3) for sign, one in zip(signs, read, strict=True)], axis=0)
         return np.asarray((logs - self.centre * read[0].spans) * self.counts[:, None])
@@ -206,7 +143,7 @@ class Typicality(ByModel):
     def bind(self, task: Task, num_envs: int, seed: int = 0) -> BoundReward:
         return _BoundTypicality(self, self._own(task, num_envs))
 
-    def _sites(self, read: list[Reading], material: Excerpts) -> np.ndarray:
+    def _sites(self, read: list[Judged], material: Excerpts) -> np.ndarray:
         ahead = (-read[0].log_prob.sum(axis=3) - self.surprise * read[0].spans) * self.counts[:, None]
         in_turn = ahead.transpose(0, 2, 1).reshape(len(ahead), -1)  # (M, steps * voices), as they are read
         worth = -np.abs(np.cumsum(in_turn, axis=1)) / (material.length * self.counts.sum())[:, None]
@@ -268,23 +205,6 @@ def typicality(model: str | SequenceModel, given: str | float | Sequence[int] = 
     return Typicality(named_model(model), given=voices_of(given), surprise=None if surprise == 0 else surprise)
 
 
-def read_through(model: SequenceModel, material: Excerpts) -> Reading:
-    """What a model says of each event of finished pieces, read up to the first blank.
-
-    Raises:
-        ValueError: other voices or another grid than the model's, or what it doesn't know.
-    """
-    pieces = finished_pieces(material)
-    count, voices, steps = pieces.pitch.shape
-    task = Task(voices=voices, length=steps).changed(choice=_any_music())
-    reader = Reader(model, task, count)
-    reader.read()
-    made = Reading(np.zeros((count, voices, steps, model.alphabet.factors)), np.zeros((count, voices, steps), np.int64))
-    reader.record = tuple(made)
-    reader.reset(pieces, np.ones(count, np.bool_))
-    return made
-
-
 def mean_surprise(model: SequenceModel, music: Sequence[Score] | Excerpts, given: Sequence[int] = ()) -> float:
     """Mean of -log p over the slots of some music, in nats: the `surprise` of a model that has no card.
 
@@ -300,57 +220,3 @@ def mean_surprise(model: SequenceModel, music: Sequence[Score] | Excerpts, given
     reward = Likelihood(model, given=given)
     slots = material.length.sum() * reward.counts.sum()
     return float(-reward.score(material)[reward.term].sum() / slots)
-
-
-def card_surprise(model: SequenceModel) -> float:
-    """What a model's card says of its mean surprise on held-out music, in nats a slot. Raises ValueError where it doesn't."""
-    card = getattr(model, "card", None) or {}
-    try:
-        found = float(card["figures"]["held_out"]["slot"]["nats"])
-    except (KeyError, TypeError, ValueError):
-        raise ValueError(
-            f"model {model.name!r} has no card that says its mean surprise on held-out music: give surprise=, in nats a slot; "
-            "musicgym.rewards.likelihood.mean_surprise works it out"
-        ) from None
-    if not (math.isfinite(found) and found > 0):
-        raise ValueError(f"model {model.name!r}: its card gives the mean surprise {found:g}: expected nats a slot, above 0")
-    return found
-
-
-def named_model(model: str | SequenceModel) -> SequenceModel:
-    """The model of a name or path, or the one that is handed in."""
-    if not isinstance(model, str):
-        return model
-    from musicgym.models import load
-
-    return load(model)
-
-
-def check_is_model(model: object, who: str) -> None:
-    """Raises TypeError for what is no sequence model."""
-    from musicgym.models.sequence_model import SequenceModel
-
-    if not isinstance(model, SequenceModel):
-        raise TypeError(f"{who}({model!r}): expected a musicgym.models.SequenceModel; musicgym.models.load finds one by its name")
-
-
-def voices_of(given: str | float | Sequence[int]) -> tuple[int, ...]:
-    """Voices from text such as "0, 2", a number or numbers.
-
-    >>> voices_of("0, 2"), voices_of(1.0), voices_of("")
-    ((0, 2), (1,), ())
-    """
-    words = given.split(",") if isinstance(given, str) else [given] if isinstance(given, (int, float)) else list(given)
-    try:
-        numbers = [float(word) for word in words if not (isinstance(word, str) and not word.strip())]
-        if not all(number.is_integer() for number in numbers):
-            raise ValueError("no whole numbers")
-    except (TypeError, ValueError):
-        raise ValueError(f'given={given!r}: expected voices, counted from 0, such as "0" or "0, 2"') from None
-    return tuple(int(number) for number in numbers)
-
-
-def _any_music() -> Any:
-    from musicgym.choice import StepChoice
-
-    return StepChoice(0, 127)

@@ -10,19 +10,19 @@ import numpy as np
 from musicgym.choice import NoteChoice, StepChoice
 from musicgym.handle import handle
 from musicgym.pieces import Pieces
-from musicgym.rewards.model_state import as_arrays, from_arrays, has_rows, put_rows
-from musicgym.rewards.model_tokens import UNKNOWN, Next, find_edited, find_next, script_of
+from musicgym.rewards.model_state import as_arrays, from_arrays, has_rows, of_a_shape, put_rows
+from musicgym.rewards.model_tokens import READ, UNKNOWN, Reading, ask, note_down, open_rows, script_of
 from musicgym.rewards.reward import BoundReward, State
 from musicgym.task import Task
-from musicgym.threads import over_rows
 
 if TYPE_CHECKING:
     import torch
 
     from musicgym.models.sequence_model import SequenceModel
 
-_READ = -1  # in the place of a pending token: the model has read all that stands there
-_ANY_MUSIC = StepChoice(0, 127)  # the choice of those who read finished music
+_ALL = np.empty(0, np.int64)  # in the place of rows
+_NONE = np.empty(0, np.bool_)  # in the place of a mask
+ANY_MUSIC = StepChoice(0, 127)  # the choice of those who read finished music
 _MOST_OF = 0.5  # where no more than this share of the rows have something to be read, they are read by themselves
 
 
@@ -41,9 +41,7 @@ class Reader(BoundReward):
         rows: N.
 
     Attributes:
-        sums: float64 (N, voices, factors): log p of all tokens that have been read in this piece, in nats.
-        spans: int64 (N, voices): slots that these tokens fill.
-        paid, paid_spans: what the last choice changed in these.
+        paid, paid_spans: what the last choice changed in `sums` and `spans`.
         record: where the value of each token goes, float64 (N, voices, steps, factors), and int64 (N, voices, steps) for the
             slots of its event; None.
 
@@ -61,13 +59,10 @@ class Reader(BoundReward):
         # Of other choices than whole notes it isn't known how long a note will be when its first slot is written.
         self._lacks_notes = self._script.notes and not isinstance(task.choice, NoteChoice)
         self._strict = False
-        self._next = Next.of(rows)
-        self._pending = np.full(rows, model.alphabet.start)  # int64 (N,): the token to be read before the next, or _READ
+        self._reading = Reading.of(model.alphabet, rows, task.voices)
+        self.paid, self.paid_spans = np.zeros_like(self.sums), np.zeros_like(self.spans)
         self._model_state: Any = model.start(rows)
         self._logits: torch.Tensor | None = None  # float32 (N, A)
-        shape = rows, task.voices, self._script.factors
-        self.sums, self.spans = np.zeros(shape), np.zeros(shape[:2], np.int64)
-        self.paid, self.paid_spans = np.zeros(shape), np.zeros(shape[:2], np.int64)
         self.record: tuple[np.ndarray, np.ndarray] | None = None
         self._served: set[int] | None = None  # who has been told of the last choice; None: the next one who asks comes first
         self._pieces: Pieces | None = None
@@ -87,13 +82,23 @@ class Reader(BoundReward):
         self._served.add(id(asks))
 
     @property
+    def sums(self) -> np.ndarray:
+        """float64 (N, voices, factors): log p of all tokens that have been read in each piece, in nats."""
+        return self._reading.sums
+
+    @property
+    def spans(self) -> np.ndarray:
+        """int64 (N, voices): slots that these tokens fill."""
+        return self._reading.spans
+
+    @property
     def logits(self) -> torch.Tensor:
         """float32 (N, A), on the model's device: of the next token of each piece as it stands, not normalised, not masked.
 
         The token is the next choice's, or its first: of `NoteChoice` the pitch, of `ChordChoice` the first voice's. Rows of
         finished pieces mean nothing. Known after `reset` and after each step; asking costs no more than the next step saves.
         """
-        self._consult(self._next.place >= 0)
+        self._consult(everywhere=True)
         if self._logits is None:
             raise RuntimeError("logits of pieces that are all finished: begin anew first, with reset")
         return self._logits
@@ -113,46 +118,36 @@ class Reader(BoundReward):
             )
         if self._lacks_notes and not self._strict:
             raise ValueError(f"model {self.model.name!r} reads whole notes: expected a task of NoteChoice with its durations")
-        self._begin(mask)
         self._served = None
-        self._read_on(pieces)
+        self._read_on(pieces, open_rows(*self._of(pieces), self._strict, mask))
 
     def read(self) -> None:
         self._strict = True
 
     def take(self, rows: np.ndarray) -> None:
-        import torch
-
-        index = torch.from_numpy(np.asarray(rows, np.int64)).to(self.model.device)
+        index = _tensor(np.asarray(rows, np.int64), self.model.device)
         self._model_state = self._model_state.take(index)
         self._logits = None if self._logits is None else self._logits[index]
-        self._next = Next(*(array[rows] for array in self._next))
-        self._pending = self._pending[rows]
-        for name in ("sums", "spans", "paid", "paid_spans"):
-            setattr(self, name, getattr(self, name)[rows])
+        start, *arrays = self._reading
+        self._reading = Reading(start, *(array[rows] for array in arrays))
+        self.paid, self.paid_spans = self.paid[rows], self.paid_spans[rows]
         self._let_go()
 
     def state(self) -> State:
-        arrays = {name: getattr(self, name).copy() for name in ("sums", "spans", "paid", "paid_spans")}
+        _, *arrays = self._reading
         return {
-            **arrays,
             "parts": [],
-            "next": [array.copy() for array in self._next],
-            "pending": self._pending.copy(),
+            "reading": [array.copy() for array in arrays],
+            "paid": [self.paid.copy(), self.paid_spans.copy()],
             "logits": np.zeros((0, 0), np.float32) if self._logits is None else self._logits.cpu().numpy().copy(),
-            "model": as_arrays(self._model_state, len(self._pending)),
+            "model": as_arrays(self._model_state, len(self.paid)),
         }
 
     def load_state(self, state: State) -> None:
-        import torch
-
-        for name in ("sums", "spans", "paid", "paid_spans"):
-            setattr(self, name, state[name].copy())
-        self._next = Next(*(array.copy() for array in state["next"]))
-        self._pending = state["pending"].copy()
-        logits = torch.from_numpy(state["logits"].copy()).to(self.model.device)
-        self._logits = logits if len(logits) else None
-        self._model_state = from_arrays(self.model.start(1), state["model"], len(self._pending), self.model.device)
+        self._reading = Reading(self._reading.start, *(array.copy() for array in state["reading"]))
+        self.paid, self.paid_spans = (array.copy() for array in state["paid"])
+        self._logits = _tensor(state["logits"], self.model.device) if len(state["logits"]) else None
+        self._model_state = from_arrays(self.model.start(1), state["model"], len(self.paid), self.model.device)
         self._let_go()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -162,96 +157,84 @@ class Reader(BoundReward):
 
     def _advance(self, pieces: Pieces) -> None:
         sums, spans = self.sums.copy(), self.spans.copy()
-        edited = np.zeros(len(self._pending), np.bool_)
-        over_rows(find_edited, len(edited), self._of(pieces)[0], self._next.at, self._script.factors, edited)
-        if edited.any():
-            self._begin(edited)
-        self._read_on(pieces)
+        self._read_on(pieces, open_rows(*self._of(pieces), self._strict, _NONE))
         self.paid, self.paid_spans = self.sums - sums, self.spans - spans
 
-    def _begin(self, mask: np.ndarray) -> None:
-        """Nothing of these pieces has been read."""
-        self._next.at[mask] = 0
-        self._pending[mask] = self.model.alphabet.start
-        self.sums[mask], self.spans[mask] = 0.0, 0
-
-    def _read_on(self, pieces: Pieces) -> None:
-        """Read every piece as far as it goes, token by token, as many pieces as there are at once."""
-        handles, due = self._of(pieces), self._next
-        while True:
-            over_rows(find_next, len(self._pending), *handles, self._strict)
-            if due.token.min() == UNKNOWN:
+    def _read_on(self, pieces: Pieces, count: int) -> None:
+        """Read every piece as far as it goes, token by token, as many pieces as there are at once; now `count` have a token."""
+        while count:
+            if count == UNKNOWN:
                 self._refuse(pieces)
-            reads = due.token >= 0
-            count = int(reads.sum())
-            if not count:
-                return
-            self._consult(reads)
-            self._judge(None if count == len(reads) else np.flatnonzero(reads))
-            np.copyto(self._pending, due.token, where=reads)
-            due.at[:] += reads
+            self._consult(everywhere=False)
+            count = self._judge(_ALL if count == len(self.paid) else np.flatnonzero(self._reading.token >= 0))
 
-    def _consult(self, wanted: np.ndarray) -> None:
-        """Have the model read what is pending in these rows, bool (N,), so that it says what comes next."""
+    def _consult(self, everywhere: bool) -> None:
+        """Have the model read what is pending, so that it says what comes next: where a token stands, or in all pieces."""
         import torch
 
-        wanted = wanted & (self._pending != _READ)
-        count = int(wanted.sum())
+        rows, device = len(self.paid), self.model.device
+        wanted, tokens, place = np.empty(rows, np.bool_), np.empty(rows, np.int64), np.empty(rows, np.int64)
+        count = ask(self._handle_on_reading(), everywhere, wanted, tokens, place)
         if not count:
             return
-        device, rows = self.model.device, len(wanted)
-        if self._logits is None or len(self._logits) != rows:
+        if self._logits is None:
             self._logits = torch.zeros((rows, self.model.alphabet.size), device=device)
-        tokens = np.where(wanted, self._pending, 0)
-        place = np.maximum(self._next.place, 0)
         with torch.no_grad():
-            if count <= _MOST_OF * rows and has_rows(self._model_state, rows):
-                few = np.flatnonzero(wanted)
-                index = _tensor(few, device)
-                part = self._model_state.take(index)
-                said, part = self.model.step(_tensor(tokens[few], device), part, _tensor(place[few], device))
-                self._model_state = put_rows(self._model_state, index, part)
-                self._logits = self._logits.index_copy(0, index, said)
-            else:
+            if count > _MOST_OF * rows or not self._read_few(np.flatnonzero(wanted), tokens, place):
                 active = None if count == rows else _tensor(wanted, device)
                 said, self._model_state = self.model.step(
                     _tensor(tokens, device), self._model_state, _tensor(place, device), active
                 )
                 self._logits = said if active is None else torch.where(active[:, None], said, self._logits)
-        self._pending[wanted] = _READ
+        self._reading.pending[wanted] = READ
 
-    def _judge(self, rows: np.ndarray | None) -> None:
-        """Add up how likely the next tokens of these rows are; None: of all."""
+    def _read_few(self, rows: np.ndarray, tokens: np.ndarray, place: np.ndarray) -> bool:
+        """Have the model read in some rows by themselves; False where what it keeps of them can't be put back."""
         assert self._logits is not None
-        at = self._next.at if rows is None else self._next.at[rows]
-        token = self._next.token if rows is None else self._next.token[rows]
-        span = self._next.span if rows is None else self._next.span[rows]
-        logits = self._logits if rows is None else self._logits[_tensor(rows, self._logits.device)]
-        chosen = logits.gather(1, _tensor(token, logits.device)[:, None])[:, 0]
-        log_prob = (chosen - logits.logsumexp(1)).cpu().numpy().astype(np.float64)
-        rows = np.arange(len(token)) if rows is None else rows
-        factors, voices = self._script.factors, self.spans.shape[1]
-        slot, factor = at // factors, at % factors
-        voice, step = slot % voices, slot // voices
-        if not np.isfinite(log_prob).all():
-            k = int(np.argmax(~np.isfinite(log_prob)))
-            raise ValueError(
-                f"model {self.model.name!r} gives token {int(token[k])} of piece {int(rows[k])} (voice {int(voice[k])}, step "
-                f"{int(step[k])}) the log probability {log_prob[k]:g}: expected a finite number; it has diverged, or was given "
-                "broken weights, or rules choices out that can be made: train it anew, or let it give every token a share"
-            )
-        begins = factor == 0
-        self.sums[rows, voice, factor] += log_prob
-        self.spans[rows, voice] += np.where(begins, span, 0)
+        if not has_rows(self._model_state, len(tokens)):
+            return False
+        device = self.model.device
+        index = _tensor(rows, device)
+        said, part = self.model.step(_tensor(tokens[rows], device), self._model_state.take(index), _tensor(place[rows], device))
+        if not of_a_shape(self._model_state, part):
+            return False
+        self._model_state = put_rows(self._model_state, index, part)
+        self._logits = self._logits.index_copy(0, index, said)
+        return True
+
+    def _judge(self, rows: np.ndarray) -> int:
+        """Note down how likely the next tokens of these rows, or of `_ALL`, are; returns how many have another one after that."""
+        assert self._logits is not None
+        reading, logits, everywhere = self._reading, self._logits, rows is _ALL
+        token = reading.token if everywhere else reading.token[rows]
+        logits = logits if everywhere else logits[_tensor(rows, logits.device)]
+        chosen = logits.log_softmax(1).gather(1, _tensor(token, logits.device)[:, None])
+        log_prob = chosen[:, 0].cpu().numpy()
         if self.record is not None:
-            self.record[0][rows, voice, step, factor] = log_prob
-            self.record[1][rows, voice, step] = span
+            self._write_down(np.arange(len(token)) if everywhere else rows, log_prob)
+        count, wrong = note_down(*self._handles, self._strict, log_prob, rows)
+        if wrong >= 0:
+            row = wrong if everywhere else int(rows[wrong])
+            step, voice = divmod(int(reading.at[row]) // self._script.factors, self.spans.shape[1])
+            raise ValueError(
+                f"model {self.model.name!r} gives token {int(reading.token[row])} of piece {row} (voice {voice}, step {step}) "
+                f"the log probability {log_prob[wrong]:g}: expected a finite number; it has diverged, was given broken weights, "
+                "or rules out what can be chosen: train it anew, or let it give every token a share"
+            )
+        return int(count)
+
+    def _write_down(self, rows: np.ndarray, log_prob: np.ndarray) -> None:
+        assert self.record is not None
+        slot, factor = np.divmod(self._reading.at[rows], self._script.factors)
+        step, voice = np.divmod(slot, self.spans.shape[1])
+        self.record[0][rows, voice, step, factor] = log_prob
+        self.record[1][rows, voice, step] = self._reading.span[rows]
 
     def _refuse(self, pieces: Pieces) -> None:
-        row = int(np.argmax(self._next.token == UNKNOWN))
-        slot, factor = divmod(int(self._next.at[row]), self._script.factors)
+        row = int(np.argmax(self._reading.token == UNKNOWN))
+        slot, factor = divmod(int(self._reading.at[row]), self._script.factors)
         step, voice = divmod(slot, self.spans.shape[1])
-        pitch, lasts = int(pieces.pitch[row, voice, step]), int(self._next.span[row])
+        pitch, lasts = int(pieces.pitch[row, voice, step]), int(self._reading.span[row])
         what = "a rest" if pitch < 0 else f"pitch {pitch}"
         what = f"{what} of {lasts} steps" if factor else what
         raise ValueError(
@@ -260,42 +243,17 @@ class Reader(BoundReward):
         )
 
     def _of(self, pieces: Pieces) -> Any:
-        if pieces is not self._pieces or self._handles is None:
-            self._pieces, self._handles = pieces, (handle(pieces), handle(self._script), handle(self._next))
+        """Handles on pieces, script and reading."""
+        if self._handles is None or pieces is not self._pieces:
+            self._pieces, self._handles = pieces, (handle(pieces), handle(self._script), handle(self._reading))
         return self._handles
+
+    def _handle_on_reading(self) -> Any:
+        return handle(self._reading) if self._handles is None else self._handles[2]
 
     def _let_go(self) -> None:
         """Other arrays are held now, and the next to ask is the first."""
         self._pieces = self._handles = self._served = None
-
-
-class BoundByModels(BoundReward):
-    """A reward at work that asks models; it remembers nothing but what its readers do.
-
-    Where several rewards of one environment have the same model, the first of them owns its reader.
-
-    Attributes:
-        readers: one for each model.
-    """
-
-    def __init__(self, readers: list[Reader]) -> None:
-        self.readers = readers
-        self.parts = tuple(readers)
-        self.share({})
-
-    def share(self, known: dict[Hashable, BoundReward]) -> None:
-        found = []
-        for own in self.readers:
-            reader = known.setdefault(own.key, own)
-            assert isinstance(reader, Reader)
-            found.append(reader)
-        self.parts = tuple(own for own in self.parts if own in found)
-        self.readers = found
-
-    @property
-    def logits(self) -> torch.Tensor:
-        """What the (first) model says of the next choice; see `Reader.logits`."""
-        return self.readers[0].logits
 
 
 def readers(bound: BoundReward) -> Iterator[Reader]:
@@ -312,7 +270,7 @@ def check_fits(model: SequenceModel, task: Task) -> None:
     says = f"model {model.name!r}"
     if task.voices != own.voices:
         raise ValueError(f"{says} reads {own.voices} voices, the task has {task.voices}: choose a model or a task of as many")
-    if choice == _ANY_MUSIC:  # what the model doesn't know is found as it is read
+    if choice == ANY_MUSIC:  # what the model doesn't know is found as it is read
         return
     if task.steps_per_quarter != own.steps_per_quarter:
         raise ValueError(

@@ -44,6 +44,15 @@ def from_arrays(like: Any, saved: Any, rows: int, device: torch.device) -> Any:
     return saved.take(torch.arange(rows, device=device))
 
 
+def of_a_shape(state: Any, other: Any) -> bool:
+    """Whether rows of one state, which `has_rows`, could stand in another: not where one has had to make more room."""
+    import torch
+
+    if isinstance(state, torch.Tensor):
+        return state.shape[1:] == other.shape[1:] and state.dtype == other.dtype
+    return all(of_a_shape(one, two) for one, two in zip(_parts(state) or [], _parts(other) or [], strict=True))
+
+
 def put_rows(state: Any, rows: torch.Tensor, part: Any) -> Any:
     """The state, which `has_rows`, with those of another in the places `rows`, int64 (R,). Its tensors are changed in place."""
     import torch
