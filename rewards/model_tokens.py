@@ -9,7 +9,8 @@ import numpy as np
 from musicgym.choice import HOLD
 from musicgym.compiled import Entry, inlined, kernel
 from musicgym.handle import Handle
-from musicgym.models.tokens import POSITIONS, tables
+from musicgym.models.tables import tables
+from musicgym.models.tokens import POSITIONS
 from musicgym.pieces import Pieces
 from musicgym.score import BLANK
 

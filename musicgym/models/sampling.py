@@ -14,7 +14,8 @@ from musicgym.compiled import Entry, kernel
 from musicgym.engine import Engine, as_material
 from musicgym.given import begun_by, on_pages
 from musicgym.grids import side_by_side
-from musicgym.models.tokens import POSITIONS, Alphabet, tables
+from musicgym.models.tables import tables
+from musicgym.models.tokens import POSITIONS, Alphabet
 from musicgym.pieces import Excerpts, Pieces
 from musicgym.restarting import draw
 from musicgym.score import BLANK, Score

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from musicgym import ChordChoice, NoteChoice, Score, StepChoice, SymbolChoice, Task
 from musicgym.corpus import load
 from musicgym.engine import Engine
-from musicgym.models.tokens import Alphabet, Sequences, alphabet_of, decode, encode, readable, tables
+from musicgym.models.tables import tables
+from musicgym.models.tokens import Alphabet, Sequences, alphabet_of, decode, encode, readable
 from musicgym.pieces import Excerpts
 from musicgym.testing.music import random_music
 
