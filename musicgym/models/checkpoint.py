@@ -98,7 +98,8 @@ def _read(folder: Path) -> tuple[Place, Any, dict[str, torch.Tensor]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no dict
         if told["format"] != FORMAT:
             raise ValueError(f"it is of format {told['format']!r:.40}, this version of musicgym reads format {FORMAT}")
-        place = Place(**{name: math.inf if value is None else value for name, value in told["place"].items()})
+        where: dict[str, Any] = {name: math.inf if value is None else value for name, value in told["place"].items()}
+        place = Place(**where)
         if not all(isinstance(value, (int, float)) and value >= 0 for value in place):
             raise ValueError(f"it says that training stood at {place}")
         return place, told["settings"], tensors

@@ -174,10 +174,11 @@ def _recipe(kind: str, words: dict[str, Any], asked: dict[str, Any], out: Path) 
     start = words.get("from", "")
     if start and sizes:
         raise ValueError(f"--size {next(iter(sizes))}: a model that goes on from another keeps its sizes; leave one of them out")
+    made: Any = kind_of(kind)
     try:
-        kind_of(kind)(task, **sizes)
+        made(task, **sizes)
     except TypeError as error:
-        raise ValueError(f"--size: {error}; expected {', '.join(kind_of(kind)(task).config)}") from error
+        raise ValueError(f"--size: {error}; expected {', '.join(made(task).config)}") from error
     return Recipe(
         kind, words.get("corpus", _CORPUS), task.to_json(), sizes, Training(**asked), str(_path(start, out)) if start else ""
     )

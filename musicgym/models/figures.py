@@ -12,6 +12,7 @@ from musicgym.choice import FIRST_PITCH
 from musicgym.models.material import Music, Windows, sequences_of
 from musicgym.models.tokens import Alphabet, Sequences
 
+CPU = torch.device("cpu")
 UNITS = ("slot", "onset", "quarter")
 _LOGITS_AT_ONCE = 1 << 22  # numbers
 
@@ -53,7 +54,7 @@ def held(music: Music, windows: Windows, alphabet: Alphabet) -> Held:
 
 
 def tally(
-    predict: Predictor, found: Held, alphabet: Alphabet, voices: int, steps_per_quarter: float, device: str = "cpu"
+    predict: Predictor, found: Held, alphabet: Alphabet, voices: int, steps_per_quarter: float, device: torch.device = CPU
 ) -> Tally:
     """Judge each piece.
 

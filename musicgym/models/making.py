@@ -86,8 +86,9 @@ def prepared(recipe: Recipe, name: str, *, device: str = "cpu") -> Prepared:
             named; a model to go on from that is of another kind or reads other tokens.
     """
     task = Task.from_json(recipe.task)
-    kind = kind_of(recipe.kind)
-    kind(task, name, **recipe.sizes)  # finds out what doesn't fit before corpora are read
+    kind: Any = kind_of(recipe.kind)
+    with torch.device("meta"):
+        kind(task, name, **recipe.sizes)  # finds out what doesn't fit before corpora are read
     corpus = material.open_corpus(recipe.corpus, task)
     start = _start(recipe)
     before = Before.of(start, task)
@@ -100,7 +101,7 @@ def prepared(recipe: Recipe, name: str, *, device: str = "cpu") -> Prepared:
     task = _heard(task, learned[0])
     if start is not None:
         start.check_reads(task)
-        model = type(start)(task, name, **start.config)
+        model: Any = kind(task, name, **start.config)
         model.load_tensors(start.tensors())
     else:
         with drawing(torch.device("cpu"), recipe.training.seed, _FIRST_WEIGHTS):
@@ -152,7 +153,7 @@ def make(
     if isinstance(model, NGramModel):
         sequences, _ = material.sequences_of(found.learned[0], material.in_all_keys(*found.learned), model.alphabet)
         model.fit(sequences)
-        told = {"transpose": recipe.training.transpose, "tokens": int(sequences.length.sum())}
+        told: dict[str, Any] = {"transpose": recipe.training.transpose, "tokens": int(sequences.length.sum())}
     elif isinstance(model, NeuralModel):
         unfinished = {**card, "training": {**dataclasses.asdict(recipe.training), "finished": False}}
         music, moves = found.unseen["valid"]

@@ -95,8 +95,8 @@ def part_of(corpus: Corpus, split: str) -> Corpus:
     part = corpus.split(split)
     if not len(part):
         raise ValueError(
-            f"corpus {corpus.name.removesuffix('[0]')!r} is empty: it has {len(corpus)} pieces and none of them in the split {split!r}; "
-            "name a larger corpus (the split is by melody family, 8, 1 and 1 in ten)"
+            f"corpus {corpus.name.removesuffix('[0]')!r} is empty: it has {len(corpus)} pieces and none of them in the split "
+            f"{split!r}; name a larger corpus (the split is by melody family, 8, 1 and 1 in ten)"
         )
     return part
 
@@ -168,7 +168,7 @@ def fitting(music: Music, found: Moves) -> tuple[Music, Moves]:
     Raises:
         ValueError: none does.
     """
-    some = found.fits.any(axis=1)
+    some: np.ndarray = found.fits.any(axis=1)
     if not some.any():
         raise ValueError(f"none of the {len(some)} pieces lies within the task's ranges in any key: give the task wider ones")
     return Music(music.excerpts.take(some), music.families[some], music.keys[some]), Moves(found.shift[some], found.fits[some])

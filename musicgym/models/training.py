@@ -302,8 +302,8 @@ def _tensorboard(folder: Path | None, update: int) -> Iterator[Any]:
     except ImportError:
         yield None
         return
-    writer = SummaryWriter(str(folder / "tensorboard"), purge_step=update + 1 if update else None)  # type: ignore[no-untyped-call]
+    writer = SummaryWriter(str(folder / "tensorboard"), purge_step=update + 1 if update else None)
     try:
         yield writer
     finally:
-        writer.close()  # type: ignore[no-untyped-call]
+        writer.close()
