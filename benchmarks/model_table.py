@@ -3,8 +3,8 @@
     python -m musicgym.benchmarks.model_table --models runs/models     # after musicgym.benchmarks.train_models
 
 Every model reads the same whole pieces of the test split, moved as little as the ranges ask. n-gram models are counted on what
-the networks learn from, in all keys that fit. LSTM and Transformer have equally many weights, to a hundredth, and are tuned alike;
-see `train_models`. Intervals: 95 %, percentile bootstrap over melody families, the same draws for all models.
+the networks learn from, in all keys that fit. LSTM and Transformer have equally many weights, to a hundredth, and are tuned
+alike; see `train_models`. Intervals: 95 %, percentile bootstrap over melody families, the same draws for all models.
 
 Expected, before the first run: both networks below the 5-gram in nats a slot, on melodies and on chorales, the interval of the
 difference below 0; LSTM and Transformer of equally many weights. A run that misses one of these ends with status 1.

@@ -5,6 +5,7 @@ Random draws are pure functions of the seed and the number of the update or epoc
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from pathlib import Path
@@ -60,7 +61,7 @@ def write(folder: Path, state: State, settings: dict[str, Any]) -> None:
         for group in _GROUPS
         for name, tensor in getattr(state, group).items()
     }
-    told = {"format": FORMAT, "place": state.place._asdict(), "settings": settings}
+    told = {"format": FORMAT, "place": state.place._asdict(), "settings": settings, "sha256": _digest(tensors)}
     with replace_file(folder / NAME) as temporary:
         save_file(tensors, temporary, {"checkpoint": dumps(told)})
 
@@ -98,6 +99,8 @@ def _read(folder: Path) -> tuple[Place, Any, dict[str, torch.Tensor]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no dict
         if told["format"] != FORMAT:
             raise ValueError(f"it is of format {told['format']!r:.40}, this version of musicgym reads format {FORMAT}")
+        if told["sha256"] != _digest(tensors):
+            raise ValueError("its weights are not those that were written: they were altered")
         where: dict[str, Any] = {name: math.inf if value is None else value for name, value in told["place"].items()}
         place = Place(**where)
         if not all(isinstance(value, (int, float)) and value >= 0 for value in place):
@@ -108,3 +111,10 @@ def _read(folder: Path) -> tuple[Place, Any, dict[str, torch.Tensor]]:
             f"checkpoint {str(path)!r} cannot be read ({' '.join(str(error).split())}): expected a file that musicgym model "
             "train wrote; train anew under another --name"
         ) from error
+
+
+def _digest(tensors: dict[str, torch.Tensor]) -> str:
+    found = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode() + tensor.cpu().numpy().tobytes())
+    return found.hexdigest()

@@ -82,7 +82,7 @@ def train(
     patience: Annotated[int | None, typer.Option(help="Looks without a better one that end it. [default: 10]")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order, keys, dropout. [default: 0]")] = None,
     threads: Annotated[int | None, typer.Option(help="Of torch. [default: 1]")] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:1; with --resume the one before. [default: cpu]")] = None,
     out: Out = Path("runs/models"),
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the model NAME from its last checkpoint.")] = False,
     checkpoint_every: Annotated[float, typer.Option(help="Seconds between checkpoints; 0: one after each update.")] = 30.0,
@@ -105,7 +105,8 @@ def train(
     words = {"kind": kind, "corpus": corpus, "task": task, "option": option, "from": start, "size": size}
     words = {key: value for key, value in words.items() if value}
     if resume:
-        recipe, name = _resumed(out, name, {**words, **asked})
+        recipe, name, before = _resumed(out, name, {**words, **asked})
+        device = device or before
     else:
         if kind is None:
             raise UsageError(f"expected a kind of model, one of {', '.join(KINDS)}, as in: musicgym model train lstm")
@@ -115,7 +116,7 @@ def train(
     if _finished(out, name):
         _say(out, name, json_, f"The model {name} is finished: nothing to go on with.")
         return
-    _make(recipe, out, name, device, resume, checkpoint_every, quiet=json_)
+    _make(recipe, out, name, device or "cpu", resume, checkpoint_every, quiet=json_)
     _say(out, name, json_, f"Done in {time.monotonic() - began:.0f} s: {out / name}.safetensors and {name}.json")
 
 
@@ -199,8 +200,8 @@ def _name(out: Path, name: str | None, kind: str) -> str:
     return name
 
 
-def _resumed(out: Path, name: str | None, asked: dict[str, Any]) -> tuple[Recipe, str]:
-    """The recipe of a model that was begun."""
+def _resumed(out: Path, name: str | None, asked: dict[str, Any]) -> tuple[Recipe, str, str]:
+    """The recipe, name and device of a model that was begun."""
     from musicgym.models.making import Recipe
 
     if asked:
@@ -211,7 +212,8 @@ def _resumed(out: Path, name: str | None, asked: dict[str, Any]) -> tuple[Recipe
         raise UsageError("--resume: expected --name, the model to go on with")
     path = out / name / _CONFIG
     try:
-        return Recipe.from_dict(json.loads(path.read_text(encoding="utf-8"))["recipe"]), name
+        config = json.loads(path.read_text(encoding="utf-8"))
+        return Recipe.from_dict(config["recipe"]), name, str(config["device"])
     except FileNotFoundError as error:
         raise UsageError(f"there is no model {name!r} in {str(out)!r} to go on with: leave out --resume") from error
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:

@@ -14,7 +14,7 @@ from musicgym.models.tokens import Alphabet, Sequences
 
 CPU = torch.device("cpu")
 UNITS = ("slot", "onset", "quarter")
-_LOGITS_AT_ONCE = 1 << 22  # numbers
+_LOGITS_AT_ONCE = 1 << 20  # numbers: what layers make of as many tokens stays small
 
 # Logits float32 (M, T, A) of tokens int64 (M, T), each given those before it, and places int64 (M, T).
 Predictor = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]

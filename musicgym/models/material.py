@@ -168,7 +168,7 @@ def fitting(music: Music, found: Moves) -> tuple[Music, Moves]:
     Raises:
         ValueError: none does.
     """
-    some: np.ndarray = found.fits.any(axis=1)
+    some = np.asarray(found.fits.any(axis=1))
     if not some.any():
         raise ValueError(f"none of the {len(some)} pieces lies within the task's ranges in any key: give the task wider ones")
     return Music(music.excerpts.take(some), music.families[some], music.keys[some]), Moves(found.shift[some], found.fits[some])

@@ -156,7 +156,7 @@ def resume(little, kept, settings=None, model=None):
     train(model or tiny(), *little, FEW, folder=kept.parent, settings=settings or {"name": "a"}, resume=True)
 
 
-@pytest.mark.parametrize("damage", ["cut", "empty", "text", "pickle", "flipped header"])
+@pytest.mark.parametrize("damage", ["cut", "empty", "text", "pickle", "flipped header", "flipped weight"])
 def test_a_damaged_checkpoint_is_refused_in_words(little, kept, damage):
     whole = kept.read_bytes()
     kept.write_bytes(
@@ -166,6 +166,7 @@ def test_a_damaged_checkpoint_is_refused_in_words(little, kept, damage):
             "text": b"no checkpoint",
             "pickle": b"\x80\x04}\x94.",
             "flipped header": whole[:9] + bytes([whole[9] ^ 129]) + whole[10:],
+            "flipped weight": whole[:-40] + bytes([whole[-40] ^ 1]) + whole[-39:],
         }[damage]
     )
     with pytest.raises(ValueError, match=r"checkpoint .* cannot be read .*: expected a file that musicgym model train wrote"):
