@@ -65,6 +65,8 @@ def save(model: SequenceModel, path: str | Path, card: Mapping[str, Any] | None 
         raise ValueError(f"card: {', '.join(taken)} are written by save itself: expected other names")
     if kind_of(model.kind) is not type(model):
         raise ValueError(f"a {type(model).__name__} calls itself {model.kind!r}, the name of another class: give it its own kind")
+    if Path(path).is_dir() and Path(model.name).name != model.name:
+        raise ValueError(f"model.name={model.name!r} is no name of a file: give the path of a file instead of a folder")
     stem = Path(path) / model.name if Path(path).is_dir() else _stem(path)
     weights = packed({name: tensor.detach().cpu().contiguous() for name, tensor in model.tensors().items()})
     told = {
@@ -169,7 +171,7 @@ def _weights(path: Path, sha256: str) -> dict[str, torch.Tensor]:
         data = path.read_bytes()
     except OSError as error:
         raise ValueError(f"its weights cannot be read ({_one_line(error)}): expected {path.name!r} beside it") from error
-    if data.startswith(_PICKLES):
+    if data.startswith(_PICKLES) and data[8:9] != b"{":  # of safetensors, the first 8 bytes are a length and may be any
         raise ValueError(
             f"{path.name!r} is a pickle, as torch.save makes them, which could run any code and is never loaded: "
             "expected safetensors"

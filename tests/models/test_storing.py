@@ -157,6 +157,16 @@ def test_no_protocol_of_pickle_is_loaded(stem: Path, protocol: int) -> None:
     assert not Path("harmed").exists()
 
 
+@pytest.mark.parametrize("length", [896, 1152, 1408])
+def test_weights_that_begin_as_pickles_do_are_no_pickles(stem: Path, length: int) -> None:
+    """The first bytes say how long the header is: 0x80 0x03 stands for 896 bytes as well as for a pickle's protocol."""
+    data = stem.with_suffix(".safetensors").read_bytes()
+    old = int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8 : 8 + old]), separators=(",", ":")).encode()
+    told(stem, weights=length.to_bytes(8, "little") + header.ljust(length) + data[8 + old :])
+    assert load(stem).name == "small"
+
+
 def weights_of(model: SequenceModel, **changes: torch.Tensor | None) -> bytes:
     tensors = {**model.tensors(), **changes}
     return packed({name: tensor for name, tensor in tensors.items() if tensor is not None})
@@ -254,6 +264,9 @@ def test_what_cannot_be_saved_is_named(tmp_path: Path) -> None:
         save(model, tmp_path / "missing" / "mine")
     with pytest.raises(ValueError, match="fit the model"):
         save(NGramModel(TASK), tmp_path / "mine")
+
+    with pytest.raises(ValueError, match="is no name of a file"):
+        save(LSTM(TASK, "../out", units=4), tmp_path)
 
     class Own(LSTM):
         pass

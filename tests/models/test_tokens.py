@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -181,6 +184,11 @@ def test_an_alphabet_survives_json_and_is_the_same_for_steps_and_chords() -> Non
 def test_what_is_not_chosen_in_order_of_time_is_refused(task: Task) -> None:
     with pytest.raises(ValueError, match="sequence model"):
         alphabet_of(task)
+
+
+def test_neither_the_package_of_models_nor_their_tokens_load_torch() -> None:
+    code = "import sys, musicgym.models, musicgym.models.tokens, musicgym.models.witten_bell; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 def test_one_voice_after_the_other_is_in_time_where_there_is_one() -> None:
