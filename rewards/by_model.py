@@ -133,16 +133,15 @@ def read_through(model: SequenceModel, material: Excerpts) -> Judged:
     reader = Reader(model, task, count)
     reader.read()
     made = Judged(np.zeros((count, voices, steps, model.alphabet.factors)), np.zeros((count, voices, steps), np.int64))
-    reader.record = tuple(made)
+    reader.record = made.log_prob, made.spans
     reader.reset(pieces, np.ones(count, np.bool_))
     return made
 
 
 def card_surprise(model: SequenceModel) -> float:
     """What a model's card says of its mean surprise on held-out music, in nats a slot. Raises ValueError where it doesn't."""
-    card = getattr(model, "card", None) or {}
     try:
-        found = float(card["figures"]["held_out"]["slot"]["nats"])
+        found = float((model.card or {})["figures"]["held_out"]["slot"]["nats"])
     except (KeyError, TypeError, ValueError):
         raise ValueError(
             f"model {model.name!r} has no card that says its mean surprise on held-out music: give surprise=, in nats a slot; "

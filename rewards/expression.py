@@ -86,7 +86,7 @@ def documented() -> list[tuple[str, str, str]]:
 def parse(text: str) -> Reward:
     """The reward that an expression describes.
 
-    Names of registered rewards and rules, calls with keyword parameters (numbers or quoted text), one term of a set
+    Names of registered rewards and rules, calls with keyword parameters (numbers, quoted text, True or False), one term of a set
     (`rl_tuner.leap`), `+ - *`, numbers, brackets, and `at_end(a)`, `potential(a, gamma=0.99)`, `clip(a, low=-1, high=1)`.
 
     Raises:

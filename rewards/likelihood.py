@@ -45,13 +45,23 @@ class Likelihood(ByModel):
         model: what judges. The same one in several rewards of an environment reads once a step for all.
         minus: pay log p less what this one says: what is specific to the corpus of `model` and not just frequent everywhere.
         centred: less the mean log p of a slot on held-out music, for every slot that is written: 0 a slot is then how real music
-            fares, whatever the model. The total of a page of a given size only moves.
+            fares, whatever the model. The total of a page of a given size only moves. Cards say the mean of all voices together.
         given: voices that count nothing, such as those that the task gives; they are read all the same.
         surprise: for `centred`: the mean of -log p a slot on music to compare with, in nats (with `minus`, of the difference);
             None: what the models' cards say of held-out music.
 
     Raises:
         ValueError: no such voice; `centred` where a card doesn't say the mean; on binding, a task that the model can't read.
+
+    Example:
+        >>> from musicgym import Score
+        >>> from musicgym.models import NGramModel
+        >>> tune = Score.from_notes([[(0, 2, 60, 80), (2, 2, 62, 80)]])
+        >>> model = NGramModel(Task(length=4), "mine", order=2)
+        >>> reward = Likelihood(model.fit(model.sequences([tune])))
+        >>> totals, marks = reward.score([tune], marks=True)
+        >>> totals["likelihood"].round(3).tolist(), model.log_prob([tune]).round(3).tolist(), marks.shape
+        ([-1.966], [-1.966], (1, 1, 1, 4))
     """
 
     def __init__(
@@ -148,7 +158,7 @@ class Typicality(ByModel):
         in_turn = ahead.transpose(0, 2, 1).reshape(len(ahead), -1)  # (M, steps * voices), as they are read
         worth = -np.abs(np.cumsum(in_turn, axis=1)) / (material.length * self.counts.sum())[:, None]
         paid = np.diff(worth, axis=1, prepend=0.0)
-        return paid.reshape(len(ahead), -1, ahead.shape[1]).transpose(0, 2, 1)
+        return np.asarray(paid.reshape(len(ahead), -1, ahead.shape[1]).transpose(0, 2, 1))
 
 
 class _BoundTypicality(BoundByModels):

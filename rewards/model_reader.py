@@ -107,7 +107,7 @@ class Reader(BoundReward):
 
     def __call__(self, pieces: Pieces) -> np.ndarray:
         self.follow(pieces, self)
-        return np.empty((0, len(self._pending)), np.float32)
+        return np.empty((0, self.paid.shape[0]), np.float32)
 
     def reset(self, pieces: Pieces, mask: np.ndarray) -> None:
         grid = self.model.task.steps_per_quarter

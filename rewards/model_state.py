@@ -14,7 +14,7 @@ def has_rows(state: Any, rows: int) -> bool:
     import torch
 
     if isinstance(state, torch.Tensor):
-        return state.ndim > 0 and state.shape[0] == rows
+        return state.ndim > 0 and len(state) == rows
     parts = _parts(state)
     return parts is not None and all(has_rows(part, rows) for part in parts)
 
@@ -49,7 +49,7 @@ def of_a_shape(state: Any, other: Any) -> bool:
     import torch
 
     if isinstance(state, torch.Tensor):
-        return state.shape[1:] == other.shape[1:] and state.dtype == other.dtype
+        return bool(state.shape[1:] == other.shape[1:] and state.dtype == other.dtype)
     return all(of_a_shape(one, two) for one, two in zip(_parts(state) or [], _parts(other) or [], strict=True))
 
 

@@ -49,9 +49,9 @@ class Reading(NamedTuple):
     @classmethod
     def of(cls, alphabet: Alphabet, rows: int, voices: int) -> Reading:
         """Nothing read."""
-        numbers = (np.zeros(rows, np.int64) for _ in range(4))
+        at, token, place, span = np.zeros((4, rows), np.int64)
         sums, spans = np.zeros((rows, voices, alphabet.factors)), np.zeros((rows, voices), np.int64)
-        return cls(alphabet.start, *numbers, np.full(rows, alphabet.start), sums, spans)
+        return cls(alphabet.start, at, token, place, span, np.full(rows, alphabet.start), sums, spans)
 
 
 def script_of(alphabet: Alphabet) -> Script:

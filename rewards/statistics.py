@@ -162,19 +162,19 @@ def _shares(reference: Sequence[Score] | Excerpts) -> np.ndarray:
 @inlined
 def _add(pieces: Pieces, n: int, voice: int, step: int, lasts: int, sign: float, counts: np.ndarray) -> None:
     """Count an event that begins at a step, `lasts` slots long, in float64 (bins,)."""
-    pitch = np.int64(pieces.pitch[n, voice, step])
+    pitch = int(pieces.pitch[n, voice, step])
     weight = sign * lasts
-    units = min(np.int64(np.floor(lasts * _UNITS / pieces.quarter[n] + 0.5)), _LONGEST)
+    units = min(int(lasts * _UNITS / pieces.quarter[n] + 0.5), _LONGEST)
     if pitch == REST:
         counts[_PITCH + _REST_CLASS] += weight
         counts[_INTERVAL + _NO_INTERVAL] += weight
         counts[_DURATION + _LONGEST + 1 + units] += weight
         return
     counts[_PITCH + (pitch - pieces.tonic[n, step]) % 12] += weight
-    before = np.int64(pieces.previous[n, voice, step])
+    before = int(pieces.previous[n, voice, step])
     interval = _NO_INTERVAL
     if before >= 0:
-        leap = pitch - np.int64(pieces.pitch[n, voice, before])
+        leap = pitch - int(pieces.pitch[n, voice, before])
         interval = min(max(leap, -_WIDEST), _WIDEST) + _WIDEST
     counts[_INTERVAL + interval] += weight
     counts[_DURATION + units] += weight
@@ -272,9 +272,9 @@ def _pay_rows(pieces: Pieces, tally: _Tally, shares: np.ndarray, out: np.ndarray
 def _count_appended(pieces: Pieces, n: int, tally: _Tally) -> None:
     """Count what the last choice wrote at the end of a piece: events that begin, and one that grows."""
     for k in range(pieces.log_count[n]):
-        voice, step = np.int64(pieces.log_slot[n, k, 0]), np.int64(pieces.log_slot[n, k, 1])
+        voice, step = int(pieces.log_slot[n, k, 0]), int(pieces.log_slot[n, k, 1])
         if _goes_on(pieces, n, voice, step):
-            start = np.int64(pieces.start[n, voice, step])
+            start = int(pieces.start[n, voice, step])
             _add(pieces, n, voice, start, step - start, -1.0, tally.counts[n])
             _add(pieces, n, voice, start, step + 1 - start, 1.0, tally.counts[n])
         else:
