@@ -1,4 +1,4 @@
-"""What neural sequence models share: how tokens and places become vectors, and what their weights are."""
+"""What neural models share: how tokens and places become vectors, and what their weights are."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import torch
 
+from musicgym.models.model import Model
 from musicgym.models.sequence_model import SequenceModel
 from musicgym.models.tokens import POSITIONS
 from musicgym.task import Task
@@ -14,11 +15,8 @@ from musicgym.task import Task
 _LARGEST, _MOST_LAYERS = 65_536, 256  # sizes read from a file may ask for no more
 
 
-class NeuralModel(SequenceModel, torch.nn.Module):
-    """A sequence model that is a torch module. `train()` turns dropout on in `logits`; `step` never has any.
-
-    A new model is in `eval()` mode, its weights drawn from torch's global generator.
-    """
+class Network(Model, torch.nn.Module):
+    """A model that is a torch module. A new one is in `eval()` mode, its weights drawn from torch's global generator."""
 
     def __init__(self, task: Task, name: str) -> None:
         torch.nn.Module.__init__(self)
@@ -72,13 +70,17 @@ class NeuralModel(SequenceModel, torch.nn.Module):
         return torch.cat([torch.full_like(tokens[:, :1], self.alphabet.start), tokens[:, :-1]], dim=1)
 
 
+class NeuralModel(Network, SequenceModel):
+    """A sequence model that is a torch module. `train()` turns dropout on in `logits`; `step` never has any."""
+
+
 class Reading(torch.nn.Module):
     """The vector of a token just read and of the place of the one to come: (...) int64 each -> (..., width).
 
     It is the sum of three: one for the token, one for the position in the bar, one for voice and factor.
     """
 
-    def __init__(self, model: SequenceModel, width: int) -> None:
+    def __init__(self, model: Model, width: int) -> None:
         super().__init__()
         self.slots = model.places // POSITIONS  # voices * factors
         self.token = torch.nn.Embedding(model.alphabet.size + 1, width)
