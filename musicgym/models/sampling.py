@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -21,17 +22,30 @@ from musicgym.restarting import draw
 from musicgym.score import BLANK, Score
 from musicgym.task import Task
 
-if TYPE_CHECKING:
-    from musicgym.models.sequence_model import SequenceModel
-
 # Pieces are always played in so many rows, also where fewer are asked for: a matrix product of another height may differ in its
 # last bits, and a piece may not depend on how many others there are.
 ROWS = 64
 _FIRST_DRAW = 1 << 30  # number of a piece's first draw of a token: the engine's own draws come before
 
 
+class Player(Protocol):
+    """What is asked of a model that pieces are played by: what a `SequenceModel` is."""
+
+    @property
+    def task(self) -> Task: ...
+    @property
+    def alphabet(self) -> Alphabet: ...
+    @property
+    def device(self) -> torch.device: ...
+    def judging(self) -> contextlib.AbstractContextManager[None]: ...
+    def start(self, n: int) -> Any: ...
+    def step(
+        self, tokens: torch.Tensor, state: Any, place: torch.Tensor, active: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, Any]: ...
+
+
 def played(
-    model: SequenceModel,
+    model: Player,
     n: int,
     temperature: float,
     top_p: float,
@@ -112,7 +126,7 @@ class _Play:
     until all others are due to choose, and the engine writes all choices together.
     """
 
-    def __init__(self, model: SequenceModel, engine: Engine) -> None:
+    def __init__(self, model: Player, engine: Engine) -> None:
         self.model, self.engine = model, engine
         self.alphabet, self.voices = model.alphabet, model.task.voices
         self.choices = _Choices.of(model.task, model.alphabet)

@@ -1,4 +1,4 @@
-"""Training of sequence models: plain torch, AdamW, and checkpoints from which it goes on exactly, bit by bit, after a kill."""
+"""Training of networks: plain torch, AdamW, and checkpoints from which it goes on exactly, bit by bit, after a kill."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from musicgym.models import checkpoint
 from musicgym.models.checkpoint import Place, State
 from musicgym.models.determinism import deterministic, drawing, threads
-from musicgym.models.figures import held, summary, tally
-from musicgym.models.material import Moves, Music, Windows, batches, drawn, sequences_of
-from musicgym.models.neural import NeuralModel
+from musicgym.models.lessons import lesson_of
+from musicgym.models.material import Moves, Music, Windows, sequences_of
+from musicgym.models.neural import Network
 from musicgym.models.settings import Training
 from musicgym.models.tokens import Sequences
 
@@ -36,8 +35,8 @@ class Progress(NamedTuple):
     loss: float  # nats a token of this update
     tokens_per_second: float  # since training began or was resumed
     learning_rate: float
-    best_nats: float  # a held-out slot, so far; infinite before the first look
-    held_out: dict[str, dict[str, float]] | None  # after a look: nats and accuracy by unit
+    best_nats: float  # a held-out slot, so far, of what the model is to make less; infinite before the first look
+    held_out: dict[str, dict[str, float]] | None  # after a look: nats and accuracy, or what else there is, by unit
     train_nats: float | None  # then also: a token, mean since the look before
 
     def record(self) -> dict[str, Any]:
@@ -72,7 +71,7 @@ Watcher = Callable[[Progress], None]
 
 
 def train(
-    model: NeuralModel,
+    model: Network,
     learned: tuple[Music, Moves],
     unseen: tuple[Music, Windows],
     training: Training,
@@ -87,7 +86,7 @@ def train(
     """Train a model to the end of its updates, or until held-out music has stopped becoming clearer.
 
     Args:
-        model: an LSTM or a Transformer; its weights change in place, and it ends in `eval()` mode.
+        model: an LSTM, a Transformer or a VAE; its weights change in place, and it ends in `eval()` mode.
         learned: the pieces that it learns from, and where they may be moved.
         unseen: the held-out pieces that it is looked at with, and how they are read.
         training: how.
@@ -117,7 +116,7 @@ class _Run:
 
     def __init__(
         self,
-        model: NeuralModel,
+        model: Network,
         learned: tuple[Music, Moves],
         unseen: tuple[Music, Windows],
         training: Training,
@@ -128,8 +127,8 @@ class _Run:
     ) -> None:
         self.model, self.training, self.folder, self.settings = model, training, folder, settings
         self.watcher, self.better = watcher, better
-        self.music, self.moves = learned
-        self.unseen = held(*unseen, model.alphabet)
+        self.music = learned[0]
+        self.lesson = lesson_of(model, learned, unseen, training)
         self.place = Place()
         self.best: dict[str, torch.Tensor] = {}
         self.parameters = dict(model.named_parameters())
@@ -173,7 +172,7 @@ class _Run:
         made = self.place.update
         while not self._over():
             rng = np.random.default_rng([self.training.seed, self.place.epoch])
-            plan = batches(drawn(self.music, self.moves, self.training.window, rng), self.training.batch, rng)
+            plan = self.lesson.epoch(rng)
             while self.place.batch < len(plan):
                 if self._over():
                     return
@@ -203,8 +202,7 @@ class _Run:
         self.model.train()
         self.optimiser.zero_grad(set_to_none=True)
         with drawing(device, self.training.seed, self.place.update):
-            logits = self.model.logits(tokens, places)
-            loss = functional.cross_entropy(logits[inside], tokens[inside])
+            loss = self.lesson.loss(tokens, places, inside, self.place.update)
             loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(list(self.parameters.values()), self.training.clip)
         nats = float(loss.detach())
@@ -221,11 +219,9 @@ class _Run:
         return nats
 
     def _look(self) -> dict[str, dict[str, float]]:
-        """Nats and accuracy on the held-out pieces; keeps the weights if they are the best so far."""
-        model, task = self.model, self.model.task
-        with model.judging():
-            found = summary(tally(model.logits, self.unseen, model.alphabet, task.voices, task.steps_per_quarter, model.device))
-        nats = found["slot"]["nats"]
+        """Figures on the held-out pieces; keeps the weights if they are the best so far."""
+        with self.model.judging():
+            nats, found = self.lesson.look()
         self._check("the surprise of held-out music", nats)
         if nats < self.place.best_nats:
             self.best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
