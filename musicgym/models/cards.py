@@ -14,7 +14,7 @@ from musicgym.models import material
 from musicgym.models.figures import UNITS
 from musicgym.models.leakage import leakage, untouched
 from musicgym.models.material import Moves, Music
-from musicgym.models.sequence_model import SequenceModel
+from musicgym.models.model import Model
 from musicgym.task import Task
 
 _VERSIONS = ("music21", "numpy", "safetensors", "torch")
@@ -34,7 +34,7 @@ class Before:
                 self.unchecked.append(source)
 
     @classmethod
-    def of(cls, start: SequenceModel | None, task: Task) -> Before:
+    def of(cls, start: Model | None, task: Task) -> Before:
         """From the card of the model, if there is one."""
         card: dict[str, Any] = dict(start.card or {}) if start is not None else {}
         corpora = [(card.get("corpus") or {}).get("source"), *((card.get("from") or {}).get("corpora") or [])]
@@ -54,7 +54,7 @@ def begun(
     seed: int,
     corpus: Corpus,
     parts: dict[str, tuple[Music, Moves]],
-    start: SequenceModel | None,
+    start: Model | None,
     before: Before,
 ) -> dict[str, Any]:
     """The card before training: corpora, split, leakage, versions. Raises ValueError where held-out music was learned from."""
@@ -96,18 +96,35 @@ def begun(
     }
 
 
-def text_of(model: SequenceModel, card: dict[str, Any]) -> str:
+def text_of(model: Model, card: dict[str, Any]) -> str:
     """The card in a few sentences, for people."""
     test, pieces, leak = card["figures"]["test"], card["split"]["pieces"]["train"], card["leakage"]["test"]
     numbers = sum(tensor.numel() for tensor in model.tensors().values())
     voices = "1 voice" if model.task.voices == 1 else f"{model.task.voices} voices"
     first = f", going on from {card['from']['name']}" if card["from"] else ""
-    slot, onset, quarter = (test[unit] for unit in UNITS)
     return (
         f"{model.name}: {model.kind} of {numbers:,} numbers, {voices}, {model.task.steps_per_quarter:g} steps a quarter, trained "
         f"on {pieces:,} pieces of {card['corpus']['name']}{first}, keys: {card['training']['transpose']}. On {test['pieces']:,} "
-        f"held-out pieces of {test['families']:,} other melody families it is surprised by {slot['nats']:.3f} nats a slot, "
-        f"{onset['nats']:.2f} a note onset, {quarter['nats']:.2f} a quarter note, and foresees {slot['accuracy']:.1%}, "
-        f"{onset['accuracy']:.1%} and {quarter['accuracy']:.1%} of them. What it learned from has {leak['windows']} transposed "
-        f"windows of {leak['window_notes']} notes in common with them. Rights of the music: {card['corpus']['rights']}"
+        f"held-out pieces of {test['families']:,} other melody families {_figures_of(test)}. "
+        f"What it learned from has {leak['windows']} transposed windows of {leak['window_notes']} notes in common with them. "
+        f"Rights of the music: {card['corpus']['rights']}"
+    )
+
+
+def _figures_of(test: dict[str, Any]) -> str:
+    """What is said of held-out pieces, in words."""
+    if "onset_f1" in test:
+        window, back = test["window"], test["onset_f1"]
+        return (
+            f"it bounds the surprise of their {test['windows']:,} windows by {test['slot']['nats']:.3f} nats a slot, "
+            f"{window['reconstruction']:.1f} nats of reconstruction and {window['kl']:.1f} of divergence a window, with "
+            f"{window['active_units']:.0f} active latents. Of {test['decoded']:,} of them that are decoded from their "
+            f"posterior's mean, the likeliest token each time, {back['posterior_mean']:.1%} of the notes come back (F1 of pitch "
+            f"and place), from another window's {back['swapped']:.1%}, from the zero latent {back['zero']:.1%}, by chance "
+            f"{back['chance']:.1%}"
+        )
+    slot, onset, quarter = (test[unit] for unit in UNITS)
+    return (
+        f"it is surprised by {slot['nats']:.3f} nats a slot, {onset['nats']:.2f} a note onset, {quarter['nats']:.2f} a quarter "
+        f"note, and foresees {slot['accuracy']:.1%}, {onset['accuracy']:.1%} and {quarter['accuracy']:.1%} of them"
     )

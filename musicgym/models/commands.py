@@ -1,4 +1,4 @@
-"""`musicgym model`: training sequence models, and saying what there are and what is known of one."""
+"""`musicgym model`: training models, and saying what there are and what is known of one."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ model = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     no_args_is_help=True,
-    help="Sequence models that know music: train, list and show them.",
+    help="Models that know music: train, list and show them.",
 )
-KINDS = ("ngram", "lstm", "transformer")
+KINDS = ("ngram", "lstm", "transformer", "vae")
 _CORPUS = "bach,ryan,oneill,aird"
 _TASK = "Melody"
 _CONFIG = "config.json"
@@ -39,6 +39,7 @@ Examples:
   musicgym model train lstm --corpus my/folder --from tunes --name mine
   musicgym model train lstm --name small --size units=64 --updates 500
   musicgym model train ngram --corpus ryan --size order=7 --transpose none --name reels
+  musicgym model train vae --size bars=8 --batch 64 --name eights       a space of windows of eight bars
   musicgym model train --resume --name tunes           go on after a kill
 """
 Out = Annotated[Path, typer.Option(help="Where models lie.")]

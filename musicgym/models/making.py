@@ -13,18 +13,20 @@ import torch
 
 from musicgym.choice import NoteChoice
 from musicgym.corpus import SPLITS, Corpus
-from musicgym.models import material
+from musicgym.models import bars, material, vae_figures
 from musicgym.models.cards import Before, begun, text_of
 from musicgym.models.checkpoint import NAME as CHECKPOINT
 from musicgym.models.determinism import drawing
 from musicgym.models.figures import held, summary, tally
-from musicgym.models.material import Moves, Music
-from musicgym.models.neural import NeuralModel
+from musicgym.models.material import Moves, Music, Windows
+from musicgym.models.model import Model
+from musicgym.models.neural import Network
 from musicgym.models.ngram import NGramModel
 from musicgym.models.sequence_model import SequenceModel
 from musicgym.models.settings import Training
 from musicgym.models.storing import card_of, kind_of, load, save
 from musicgym.models.training import SECONDS_BETWEEN_CHECKPOINTS, Watcher, train
+from musicgym.models.vae import VAE
 from musicgym.task import Task
 
 _FIRST_WEIGHTS = 1 << 32  # beside the seed: what first weights are drawn by; beyond all numbers of updates
@@ -35,7 +37,7 @@ class Recipe:
     """All that a model's making hangs on, as JSON holds it.
 
     Args:
-        kind: "ngram", "lstm" or "transformer".
+        kind: "ngram", "lstm", "transformer" or "vae".
         corpus: names of corpora, comma-separated, or a folder; see `musicgym.models.material.open_corpus`.
         task: as `Task.to_json` writes it: whose choices, voices and grid the model reads.
         sizes: the model's constructor's own arguments; none where it goes on from another.
@@ -71,7 +73,7 @@ class Prepared(NamedTuple):
     corpus: Corpus
     learned: tuple[Music, Moves]
     unseen: dict[str, tuple[Music, Moves]]  # "valid" and "test"
-    model: SequenceModel
+    model: Model
     card: dict[str, Any]  # what is known of it before it learns
 
 
@@ -106,7 +108,7 @@ def prepared(recipe: Recipe, name: str, *, device: str = "cpu") -> Prepared:
     else:
         with drawing(torch.device("cpu"), recipe.training.seed, _FIRST_WEIGHTS):
             model = kind(task, name, **recipe.sizes)
-    if isinstance(model, NeuralModel):
+    if isinstance(model, Network):
         model.to(_device(device))
     return Prepared(
         recipe,
@@ -154,13 +156,13 @@ def make(
         sequences, _ = material.sequences_of(found.learned[0], material.in_all_keys(*found.learned), model.alphabet)
         model.fit(sequences)
         told: dict[str, Any] = {"transpose": recipe.training.transpose, "tokens": int(sequences.length.sum())}
-    elif isinstance(model, NeuralModel):
+    elif isinstance(model, Network):
         unfinished = {**card, "training": {**dataclasses.asdict(recipe.training), "finished": False}}
         music, moves = found.unseen["valid"]
         outcome = train(
             model,
             found.learned,
-            (music, material.as_written(music, moves)),
+            (music, windows_of(model, music, moves)),
             recipe.training,
             folder=folder,
             settings={"name": model.name, "recipe": recipe.to_dict()},
@@ -172,7 +174,7 @@ def make(
         made = {"updates_made" if name == "updates" else name: value for name, value in outcome._asdict().items()}
         told = {**dataclasses.asdict(recipe.training), **made, "device": str(model.device)}
     else:
-        raise ValueError(f"models of kind {model.kind!r} are not trained here: expected ngram, lstm or transformer")
+        raise ValueError(f"models of kind {model.kind!r} are not trained here: expected ngram, lstm, transformer or vae")
     told |= {"seconds": round(told.get("seconds", time.monotonic() - began), 1), "finished": True}
     figures = {split: judged(model, *pieces) for split, pieces in found.unseen.items()}
     card |= {"training": told, "figures": {"held_out": figures["valid"], "test": figures["test"]}}
@@ -182,21 +184,34 @@ def make(
     return dict(model.card)
 
 
-def judged(model: SequenceModel, music: Music, moves: Moves) -> dict[str, Any]:
-    """Nats and accuracy by unit on pieces that the model didn't learn from, moved as little as their ranges ask."""
-    pieces = held(music, material.as_written(music, moves), model.alphabet)
+def windows_of(model: Model, music: Music, moves: Moves) -> Windows:
+    """How a model is given the pieces that it is judged on: whole, or in windows of bars one after the other."""
+    return bars.in_turn(music, moves, model.bars) if isinstance(model, VAE) else material.as_written(music, moves)
+
+
+def judged(model: Model, music: Music, moves: Moves) -> dict[str, Any]:
+    """What is said of a model on pieces that it didn't learn from, moved as little as their ranges ask.
+
+    Of sequence models nats and accuracy by unit, of a VAE what `musicgym.models.vae_figures.judged` finds.
+    """
+    windows = windows_of(model, music, moves)
+    pieces = held(music, windows, model.alphabet)
+    if isinstance(model, VAE):
+        return vae_figures.judged(model, music, windows, pieces)
+    if not isinstance(model, SequenceModel):
+        raise TypeError(f"a {type(model).__name__} can't be judged here: expected a sequence model or a VAE")
     with model.judging():
         found = tally(model.logits, pieces, model.alphabet, model.task.voices, model.task.steps_per_quarter, model.device)
     counts = {"pieces": len(pieces.families), "families": len(np.unique(pieces.families)), "left_out": pieces.left_out}
     return {**summary(found), **counts}
 
 
-def _start(recipe: Recipe) -> SequenceModel | None:
+def _start(recipe: Recipe) -> Network | None:
     """The model to go on from. Raises ValueError for one that can't be gone on from."""
     if not recipe.start:
         return None
     start = load(recipe.start)
-    if start.kind != recipe.kind or not isinstance(start, NeuralModel):
+    if start.kind != recipe.kind or not isinstance(start, Network):
         raise ValueError(
             f"the model {recipe.start!r} is of kind {start.kind!r}: expected one of kind {recipe.kind!r} with weights to go "
             "on from; an n-gram model is counted anew"
@@ -225,5 +240,5 @@ def _device(name: str) -> torch.device:
     return found
 
 
-def _written(model: SequenceModel, path: Path, card: dict[str, Any]) -> None:
+def _written(model: Model, path: Path, card: dict[str, Any]) -> None:
     save(model, path, json.loads(json.dumps(card)))

@@ -16,29 +16,31 @@ from musicgym.task import Task
 if TYPE_CHECKING:
     import torch
 
-    from musicgym.models.sequence_model import SequenceModel
+    from musicgym.models.model import Model
 
 FORMAT = 1  # to be raised whenever tokens, places or a kind of model would mean something else
 SHIPPED = Path(__file__).resolve().parent / "weights"
 KINDS = {  # name on disk -> module and class
+    "discriminator": ("musicgym.models.discriminator", "Discriminator"),
     "lstm": ("musicgym.models.lstm", "LSTM"),
     "ngram": ("musicgym.models.ngram", "NGramModel"),
     "transformer": ("musicgym.models.transformer", "Transformer"),
+    "vae": ("musicgym.models.vae", "VAE"),
 }
 _OWN = {"format": int, "kind": str, "name": str, "config": dict, "task": dict, "sha256": str}  # what `save` says by itself
 _PICKLES = (b"PK\x03\x04", b"\x80", b"\x1f\x8b")  # torch.save's files, bare pickles, and both when packed with gzip
 
 
-def kind_of(name: str) -> type[SequenceModel]:
+def kind_of(name: str) -> type[Model]:
     """The class of a kind of model. Raises ValueError for an unknown one."""
     if name not in KINDS:
         raise ValueError(f"kind of model {name!r:.60}: expected one of {', '.join(sorted(KINDS))}")
     module, attribute = KINDS[name]
-    found: type[SequenceModel] = getattr(importlib.import_module(module), attribute)
+    found: type[Model] = getattr(importlib.import_module(module), attribute)
     return found
 
 
-def save(model: SequenceModel, path: str | Path, card: Mapping[str, Any] | None = None) -> Path:
+def save(model: Model, path: str | Path, card: Mapping[str, Any] | None = None) -> Path:
     """Write a model: PATH.safetensors and PATH.json, whole or not at all. In a folder they have the model's name.
 
     Args:
@@ -119,7 +121,7 @@ def card_of(name: str | Path) -> dict[str, Any]:
     return card
 
 
-def load(name: str | Path, task: Task | None = None, *, device: str | torch.device = "cpu") -> SequenceModel:
+def load(name: str | Path, task: Task | None = None, *, device: str | torch.device = "cpu") -> Model:
     """A model that `save` wrote; its JSON file is in its attribute `card`.
 
     Args:
@@ -148,7 +150,7 @@ def load(name: str | Path, task: Task | None = None, *, device: str | torch.devi
     return made
 
 
-def _made(kind: type[SequenceModel], card: dict[str, Any]) -> SequenceModel:
+def _made(kind: type[Model], card: dict[str, Any]) -> Model:
     """A model of the card's make, without memory for its weights. Raises ValueError where there can be none."""
     import torch
 
@@ -156,7 +158,7 @@ def _made(kind: type[SequenceModel], card: dict[str, Any]) -> SequenceModel:
         task = Task.from_json(json.dumps(card["task"]))
         with torch.device("meta"):  # whatever sizes are said, nothing is allocated before the weights are known to fit
             make: Any = kind  # its own arguments are the config's
-            made: SequenceModel = make(task, card["name"], **card["config"])
+            made: Model = make(task, card["name"], **card["config"])
             return made
     except (TypeError, ValueError, AttributeError, KeyError, OverflowError, RuntimeError, RecursionError, MemoryError) as error:
         raise ValueError(f"its task or config makes no model ({_one_line(error)}); get the file anew") from error

@@ -31,10 +31,10 @@ def told(card: dict[str, Any]) -> str:
     lines = [card.get("text") or f"{card['name']}: {card['kind']}, not finished", "", f"sizes: {card['config']}"]
     for part, figures in (card.get("figures") or {}).items():
         lines += ["", f"{part}: {figures['pieces']:,} pieces of {figures['families']:,} families", "  per       nats  accuracy"]
-        lines += [
-            f"  {unit:8} {value['nats']:5.3f}  {value['accuracy']:8.1%}"
-            for unit, value in figures.items()
-            if isinstance(value, dict)
-        ]
+        units = {unit: value for unit, value in figures.items() if isinstance(value, dict)}
+        lines += [f"  {unit:8} {v['nats']:5.3f}  {v['accuracy']:8.1%}" for unit, v in units.items() if "accuracy" in v]
+        for unit, value in units.items():
+            if "accuracy" not in value:
+                lines.append(f"  {unit}: " + ", ".join(f"{name.replace('_', ' ')} {v:.3g}" for name, v in value.items()))
     versions = ", ".join(f"{name} {version}" for name, version in (card.get("versions") or {}).items())
     return "\n".join([*lines, "", versions])
