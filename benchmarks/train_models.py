@@ -54,6 +54,7 @@ _SIZES: dict[str, dict[str, Any]] = {
     "melody-transformer": {"layers": 4, "width": 128, "heads": 4, "context": 512},
     "chorale-lstm": {"units": 464, "embedding": 112},
     "chorale-transformer": {"layers": 4, "width": 160, "heads": 4, "context": 512},
+    "melody-discriminator": {"layers": 8, "width": 96, "dropout": 0.1},
 }
 
 
@@ -74,6 +75,13 @@ def _neural(name: str, transpose: str = "all") -> Recipe:
     return Recipe(kind, corpus, task.to_json(), sizes, replace(training, learning_rate=rate, transpose=transpose))
 
 
+def _discriminator() -> Recipe:
+    """Against the LSTM's pieces; not tuned."""
+    training = replace(_MELODY, updates=3000, learning_rate=1e-3)
+    sizes = _SIZES["melody-discriminator"]
+    return Recipe("discriminator", MELODIES, MELODY.to_json(), sizes, training, against="melody-lstm")
+
+
 MODELS: dict[str, Made] = {
     "melody-ngram": Made(Recipe("ngram", MELODIES, MELODY.to_json(), {"order": 5}), 20, True),
     "melody-lstm": Made(_neural("melody-lstm"), 20, True),
@@ -81,6 +89,7 @@ MODELS: dict[str, Made] = {
     "melody-transformer": Made(_neural("melody-transformer"), 20, True),
     "chorale-transformer": Made(_neural("chorale-transformer"), 60, True),
     "chorale-lstm": Made(_neural("chorale-lstm"), 60, False),
+    "melody-discriminator": Made(_discriminator(), 20, True),  # after the model that it learns against
 }
 
 
@@ -90,6 +99,7 @@ def quick(recipe: Recipe) -> Recipe:
         "ngram": {"order": 3},
         "lstm": {"units": 8, "embedding": 8},
         "transformer": {"layers": 1, "width": 8, "heads": 2, "context": 32},
+        "discriminator": {"layers": 2, "width": 8},
     }[recipe.kind]
     training = replace(recipe.training, updates=2, evaluate_every=2, window=16, batch=4, threads=1)
     return replace(recipe, corpus="aird" if recipe.corpus == MELODIES else recipe.corpus, sizes=sizes, training=training)
@@ -109,7 +119,8 @@ def train_one(name: str, recipe: Recipe, out: Path) -> dict[str, Any]:
             raise ValueError(f"{str(path)!r} was made by another recipe: choose another --out, or remove it")
         return card
     with showing(name) as watch:
-        found = prepared(recipe, name)
+        against = str(out / recipe.against) if recipe.against else ""
+        found = prepared(replace(recipe, against=against), name)
         found.card["recipe"] = recipe.to_dict()
         return make(found, path, folder=folder, resume=True, watcher=watch)
 

@@ -11,12 +11,15 @@ _HOME = {
     "AtEnd": "paid",
     "BoundReward": "reward",
     "Likelihood": "likelihood",
+    "Nearness": "latent",
     "Normalised": "paid",
     "Potential": "paid",
+    "Realness": "discriminator",
     "Reward": "reward",
     "Rules": "reward",
     "Statistics": "statistics",
     "Typicality": "likelihood",
+    "WindowBound": "latent",
     "names": "expression",
     "parse": "expression",
     "register": "expression",
@@ -25,7 +28,9 @@ _HOME = {
 }
 
 if TYPE_CHECKING:
+    from musicgym.rewards.discriminator import Realness
     from musicgym.rewards.expression import names, parse, register
+    from musicgym.rewards.latent import Nearness, WindowBound
     from musicgym.rewards.likelihood import Likelihood, Typicality
     from musicgym.rewards.paid import AtEnd, Normalised, Potential
     from musicgym.rewards.reward import BoundReward, Reward, Rules
@@ -37,12 +42,15 @@ __all__ = [
     "AtEnd",
     "BoundReward",
     "Likelihood",
+    "Nearness",
     "Normalised",
     "Potential",
+    "Realness",
     "Reward",
     "Rules",
     "Statistics",
     "Typicality",
+    "WindowBound",
     "names",
     "parse",
     "register",

@@ -19,10 +19,11 @@ from musicgym.task import Task
 if TYPE_CHECKING:
     import torch
 
+    from musicgym.models.model import Model
     from musicgym.models.sequence_model import SequenceModel
     from musicgym.score import Score
 
-_PIECES_AT_ONCE = 256  # that are read of finished music: what a model keeps of each takes memory
+PIECES_AT_ONCE = 256  # that are read of finished music: what a model keeps of each takes memory
 
 
 class Judged(NamedTuple):
@@ -84,8 +85,8 @@ class ByModel(Reward):
         if not isinstance(material, Excerpts):
             material = taken_in(list(material), self.model.task.steps_per_quarter, "score")
         sites = np.zeros(material.pitch.shape)
-        for first in range(0, len(sites), _PIECES_AT_ONCE):
-            rows = np.arange(first, min(first + _PIECES_AT_ONCE, len(sites)))
+        for first in range(0, len(sites), PIECES_AT_ONCE):
+            rows = np.arange(first, min(first + PIECES_AT_ONCE, len(sites)))
             part = material.take(rows)
             sites[rows] = self._sites([read_through(model, part) for model in self.models], part)
         totals = {self.term: sites.sum(axis=(1, 2))}
@@ -121,8 +122,8 @@ class BoundByModels(BoundReward):
         return self.readers[0].logits
 
 
-def read_through(model: SequenceModel, material: Excerpts) -> Judged:
-    """What a model says of each event of finished pieces, read up to the first blank.
+def read_through(model: SequenceModel, material: Excerpts, by: type[Reader] = Reader) -> Judged:
+    """What a model says of each event of finished pieces, read up to the first blank, by such a reader.
 
     Raises:
         ValueError: other voices or another grid than the model's, or what it doesn't know.
@@ -130,7 +131,7 @@ def read_through(model: SequenceModel, material: Excerpts) -> Judged:
     pieces = finished_pieces(material)
     count, voices, steps = pieces.pitch.shape
     task = Task(ANY_MUSIC, voices=voices, length=steps)
-    reader = Reader(model, task, count)
+    reader = by(model, task, count)
     reader.read()
     made = Judged(np.zeros((count, voices, steps, model.alphabet.factors)), np.zeros((count, voices, steps), np.int64))
     reader.record = made.log_prob, made.spans
@@ -138,7 +139,7 @@ def read_through(model: SequenceModel, material: Excerpts) -> Judged:
     return made
 
 
-def card_surprise(model: SequenceModel) -> float:
+def card_surprise(model: Model) -> float:
     """What a model's card says of its mean surprise on held-out music, in nats a slot. Raises ValueError where it doesn't."""
     try:
         found = float((model.card or {})["figures"]["held_out"]["slot"]["nats"])
@@ -157,8 +158,12 @@ def named_model(model: str | SequenceModel) -> SequenceModel:
     if not isinstance(model, str):
         return model
     from musicgym.models import load
+    from musicgym.models.sequence_model import SequenceModel
 
-    return load(model)
+    found = load(model)
+    if not isinstance(found, SequenceModel):
+        raise ValueError(f"model {model!r} is of kind {found.kind!r}: expected a sequence model, such as an lstm")
+    return found
 
 
 def check_is_model(model: object, who: str) -> None:

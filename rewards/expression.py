@@ -27,9 +27,11 @@ _BUILT_IN = {
 }
 # Those that are learned from music.
 _LEARNED = {
+    "discriminator": "musicgym.rewards.discriminator",
     "likelihood": "musicgym.rewards.likelihood",
     "statistics": "musicgym.rewards.statistics",
     "typicality": "musicgym.rewards.likelihood",
+    "vae": "musicgym.rewards.latent",
 }
 _BUILT_IN |= _LEARNED
 _REWARDS: dict[str, Factory] = {}

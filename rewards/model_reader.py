@@ -18,6 +18,7 @@ from musicgym.task import Task
 if TYPE_CHECKING:
     import torch
 
+    from musicgym.models.model import Model
     from musicgym.models.sequence_model import SequenceModel
 
 _ALL = np.empty(0, np.int64)  # in the place of rows
@@ -208,7 +209,7 @@ class Reader(BoundReward):
         reading, logits, everywhere = self._reading, self._logits, rows is _ALL
         token = reading.token if everywhere else reading.token[rows]
         logits = logits if everywhere else logits[_tensor(rows, logits.device)]
-        chosen = logits.log_softmax(1).gather(1, _tensor(token, logits.device)[:, None])
+        chosen = self._said(logits).gather(1, _tensor(token, logits.device)[:, None])
         log_prob = chosen[:, 0].cpu().numpy()
         if self.record is not None:
             self._write_down(np.arange(len(token)) if everywhere else rows, log_prob)
@@ -222,6 +223,10 @@ class Reader(BoundReward):
                 "or rules out what can be chosen: train it anew, or let it give every token a share"
             )
         return int(count)
+
+    def _said(self, logits: torch.Tensor) -> torch.Tensor:
+        """What is noted down of each token, float32 (R, A): its log probability."""
+        return logits.log_softmax(1)
 
     def _write_down(self, rows: np.ndarray, log_prob: np.ndarray) -> None:
         assert self.record is not None
@@ -264,7 +269,7 @@ def readers(bound: BoundReward) -> Iterator[Reader]:
         yield from readers(part)
 
 
-def check_fits(model: SequenceModel, task: Task) -> None:
+def check_fits(model: Model, task: Task) -> None:
     """Raises ValueError where a model can't read what is written in a task: other voices, another grid, a wider range."""
     own, alphabet, choice = model.task, model.alphabet, task.choice
     says = f"model {model.name!r}"

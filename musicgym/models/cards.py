@@ -96,12 +96,19 @@ def begun(
     }
 
 
+def against(opponent: Model) -> dict[str, Any]:
+    """What the card of a discriminator says of the model that it learned against."""
+    corpus = ((opponent.card or {}).get("corpus") or {}).get("name")
+    return {"name": opponent.name, "kind": opponent.kind, "fingerprint": opponent.fingerprint, "corpus": corpus}
+
+
 def text_of(model: Model, card: dict[str, Any]) -> str:
     """The card in a few sentences, for people."""
     test, pieces, leak = card["figures"]["test"], card["split"]["pieces"]["train"], card["leakage"]["test"]
     numbers = sum(tensor.numel() for tensor in model.tensors().values())
     voices = "1 voice" if model.task.voices == 1 else f"{model.task.voices} voices"
     first = f", going on from {card['from']['name']}" if card["from"] else ""
+    first += f", against {card['against']['name']} and spoiled pieces" if "against" in card else ""
     return (
         f"{model.name}: {model.kind} of {numbers:,} numbers, {voices}, {model.task.steps_per_quarter:g} steps a quarter, trained "
         f"on {pieces:,} pieces of {card['corpus']['name']}{first}, keys: {card['training']['transpose']}. On {test['pieces']:,} "
@@ -122,6 +129,15 @@ def _figures_of(test: dict[str, Any]) -> str:
             f"posterior's mean, the likeliest token each time, {back['posterior_mean']:.1%} of the notes come back (F1 of pitch "
             f"and place), from another window's {back['swapped']:.1%}, from the zero latent {back['zero']:.1%}, by chance "
             f"{back['chance']:.1%}"
+        )
+    if "piece" in test:
+        piece, prefix = test["piece"], test["prefix"]
+        hardest = min(test["against"], key=lambda name: float(test["against"][name]))
+        return (
+            f"it tells {test['windows']:,} real windows from others on the same pages with an AUC of {piece['auc']:.3f} when "
+            f"they are over and {prefix['auc']:.3f} over prefixes of four lengths, least well from {hardest} "
+            f"({test['against'][hardest]:.3f}); its probabilities are off by {piece['calibration_error']:.3f} and "
+            f"{prefix['calibration_error']:.3f} (expected calibration error)"
         )
     slot, onset, quarter = (test[unit] for unit in UNITS)
     return (

@@ -28,7 +28,7 @@ model = typer.Typer(
     no_args_is_help=True,
     help="Models that know music: train, list and show them.",
 )
-KINDS = ("ngram", "lstm", "transformer", "vae")
+KINDS = ("ngram", "lstm", "transformer", "vae", "discriminator")
 _CORPUS = "bach,ryan,oneill,aird"
 _TASK = "Melody"
 _CONFIG = "config.json"
@@ -40,6 +40,7 @@ Examples:
   musicgym model train lstm --name small --size units=64 --updates 500
   musicgym model train ngram --corpus ryan --size order=7 --transpose none --name reels
   musicgym model train vae --size bars=8 --batch 64 --name eights       a space of windows of eight bars
+  musicgym model train discriminator --against tunes --name judge      real pieces, and those that tunes makes up
   musicgym model train --resume --name tunes           go on after a kill
 """
 Out = Annotated[Path, typer.Option(help="Where models lie.")]
@@ -63,6 +64,10 @@ def train(
     start: Annotated[
         str | None,
         typer.Option("--from", metavar="CHECKPOINT", help="A model to go on from, a name or a path; it keeps its sizes."),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Of a discriminator: the model whose pieces it learns to tell from real ones."),
     ] = None,
     size: Annotated[
         list[str] | None, typer.Option(help="NAME=NUMBER of the model's make, such as units=256 or layers=2; may be given again.")
@@ -103,7 +108,7 @@ def train(
         "seed": seed, "threads": threads,
     }  # fmt: skip
     asked = {key: value for key, value in training.items() if value is not None}
-    words = {"kind": kind, "corpus": corpus, "task": task, "option": option, "from": start, "size": size}
+    words = {"kind": kind, "corpus": corpus, "task": task, "option": option, "from": start, "against": against, "size": size}
     words = {key: value for key, value in words.items() if value}
     if resume:
         recipe, name, before = _resumed(out, name, {**words, **asked})
@@ -181,9 +186,8 @@ def _recipe(kind: str, words: dict[str, Any], asked: dict[str, Any], out: Path) 
         made(task, **sizes)
     except TypeError as error:
         raise ValueError(f"--size: {error}; expected {', '.join(made(task).config)}") from error
-    return Recipe(
-        kind, words.get("corpus", _CORPUS), task.to_json(), sizes, Training(**asked), str(_path(start, out)) if start else ""
-    )
+    start, against = (str(_path(path, out)) if path else "" for path in (start, words.get("against", "")))
+    return Recipe(kind, words.get("corpus", _CORPUS), task.to_json(), sizes, Training(**asked), start, against)
 
 
 def _name(out: Path, name: str | None, kind: str) -> str:

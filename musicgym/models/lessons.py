@@ -39,6 +39,10 @@ class Lesson(abc.ABC):
             update: updates made before this one.
         """
 
+    def updated(self) -> None:
+        """Called after each update, for what the model's weights have to keep to."""
+        return
+
     @abc.abstractmethod
     def look(self) -> Look:
         """How the model stands; no gradients flow and nothing is left to chance."""

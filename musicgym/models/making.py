@@ -14,9 +14,11 @@ import torch
 from musicgym.choice import NoteChoice
 from musicgym.corpus import SPLITS, Corpus
 from musicgym.models import bars, material, vae_figures
-from musicgym.models.cards import Before, begun, text_of
+from musicgym.models.cards import Before, against, begun, text_of
 from musicgym.models.checkpoint import NAME as CHECKPOINT
 from musicgym.models.determinism import drawing
+from musicgym.models.discriminator import Discriminator
+from musicgym.models.discriminator_lesson import Telling
 from musicgym.models.figures import held, summary, tally
 from musicgym.models.material import Moves, Music, Windows
 from musicgym.models.model import Model
@@ -37,12 +39,13 @@ class Recipe:
     """All that a model's making hangs on, as JSON holds it.
 
     Args:
-        kind: "ngram", "lstm", "transformer" or "vae".
+        kind: "ngram", "lstm", "transformer", "vae" or "discriminator".
         corpus: names of corpora, comma-separated, or a folder; see `musicgym.models.material.open_corpus`.
         task: as `Task.to_json` writes it: whose choices, voices and grid the model reads.
         sizes: the model's constructor's own arguments; none where it goes on from another.
         training: how it learns; of an n-gram model only `transpose`.
         start: a model to go on from, a name or a path; "" for none.
+        against: of a discriminator: the model whose pieces it learns to tell from real ones, a name or a path.
     """
 
     kind: str
@@ -51,16 +54,18 @@ class Recipe:
     sizes: dict[str, Any] = dataclasses.field(default_factory=dict)
     training: Training = dataclasses.field(default_factory=Training)
     start: str = ""
+    against: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types."""
-        return dataclasses.asdict(self)
+        fields = dataclasses.asdict(self)
+        return fields if self.against else {name: value for name, value in fields.items() if name != "against"}
 
     @classmethod
     def from_dict(cls, fields: Any) -> Recipe:
         """What `to_dict` made. Raises ValueError for other fields."""
         names = {field.name for field in dataclasses.fields(cls)}
-        if not isinstance(fields, dict) or set(fields) != names:
+        if not isinstance(fields, dict) or {*fields, "against"} != names:
             raise ValueError(f"recipe {str(fields)[:80]}: expected an object with {', '.join(sorted(names))}")
         return cls(**{**fields, "training": Training.from_dict(fields["training"])})
 
@@ -75,6 +80,7 @@ class Prepared(NamedTuple):
     unseen: dict[str, tuple[Music, Moves]]  # "valid" and "test"
     model: Model
     card: dict[str, Any]  # what is known of it before it learns
+    opponent: SequenceModel | None = None  # of a discriminator
 
 
 def prepared(recipe: Recipe, name: str, *, device: str = "cpu") -> Prepared:
@@ -85,12 +91,13 @@ def prepared(recipe: Recipe, name: str, *, device: str = "cpu") -> Prepared:
 
     Raises:
         ValueError: an unknown kind, corpus or size; a task that no sequence model reads; an empty corpus or part of its split,
-            named; a model to go on from that is of another kind or reads other tokens.
+            named; a model to go on from that is of another kind or reads other tokens, or one to learn against that can't be.
     """
     task = Task.from_json(recipe.task)
     kind: Any = kind_of(recipe.kind)
     with torch.device("meta"):
         kind(task, name, **recipe.sizes)  # finds out what doesn't fit before corpora are read
+    opponent = _opponent(recipe)
     corpus = material.open_corpus(recipe.corpus, task)
     start = _start(recipe)
     before = Before.of(start, task)
@@ -108,17 +115,14 @@ def prepared(recipe: Recipe, name: str, *, device: str = "cpu") -> Prepared:
     else:
         with drawing(torch.device("cpu"), recipe.training.seed, _FIRST_WEIGHTS):
             model = kind(task, name, **recipe.sizes)
-    if isinstance(model, Network):
-        model.to(_device(device))
-    return Prepared(
-        recipe,
-        task,
-        corpus,
-        learned,
-        parts,
-        model,
-        begun(recipe.corpus, recipe.training.seed, corpus, {"train": learned, **parts}, start, before),
-    )
+    for network in (model, opponent):
+        if isinstance(network, Network):
+            network.to(_device(device))
+    card = begun(recipe.corpus, recipe.training.seed, corpus, {"train": learned, **parts}, start, before)
+    if opponent is not None:
+        model.check_reads(opponent.task)
+        card["against"] = against(opponent)
+    return Prepared(recipe, task, corpus, learned, parts, model, card, opponent)
 
 
 def make(
@@ -152,6 +156,7 @@ def make(
     recipe, model, card = found.recipe, found.model, dict(found.card)
     path = path.with_name(path.name + ".json")
     began = time.monotonic()
+    telling = None
     if isinstance(model, NGramModel):
         sequences, _ = material.sequences_of(found.learned[0], material.in_all_keys(*found.learned), model.alphabet)
         model.fit(sequences)
@@ -159,24 +164,36 @@ def make(
     elif isinstance(model, Network):
         unfinished = {**card, "training": {**dataclasses.asdict(recipe.training), "finished": False}}
         music, moves = found.unseen["valid"]
+        settings = {"name": model.name, "recipe": recipe.to_dict()}
+        if isinstance(model, Discriminator) and found.opponent is not None:
+            telling = Telling(model, found.opponent, found.learned, found.unseen["valid"], recipe.training)
+            settings["against"] = found.opponent.fingerprint
         outcome = train(
             model,
             found.learned,
             (music, windows_of(model, music, moves)),
             recipe.training,
             folder=folder,
-            settings={"name": model.name, "recipe": recipe.to_dict()},
+            settings=settings,
             resume=resume and folder is not None and (folder / CHECKPOINT).exists(),
             watcher=watcher,
             better=lambda: _written(model, path, unfinished),
             seconds_between_checkpoints=seconds_between_checkpoints,
+            lesson=telling,
         )
         made = {"updates_made" if name == "updates" else name: value for name, value in outcome._asdict().items()}
         told = {**dataclasses.asdict(recipe.training), **made, "device": str(model.device)}
     else:
-        raise ValueError(f"models of kind {model.kind!r} are not trained here: expected ngram, lstm, transformer or vae")
+        raise ValueError(
+            f"models of kind {model.kind!r} are not trained here: expected ngram, lstm, transformer, vae or discriminator"
+        )
+    if telling is not None:
+        telling.calibrate()
     told |= {"seconds": round(told.get("seconds", time.monotonic() - began), 1), "finished": True}
-    figures = {split: judged(model, *pieces) for split, pieces in found.unseen.items()}
+    if telling is not None:
+        figures = {split: telling.judged(*pieces) for split, pieces in found.unseen.items()}
+    else:
+        figures = {split: judged(model, *pieces) for split, pieces in found.unseen.items()}
     card |= {"training": told, "figures": {"held_out": figures["valid"], "test": figures["test"]}}
     card["text"] = text_of(model, card)
     _written(model, path, card)
@@ -217,6 +234,24 @@ def _start(recipe: Recipe) -> Network | None:
             "on from; an n-gram model is counted anew"
         )
     return start
+
+
+def _opponent(recipe: Recipe) -> SequenceModel | None:
+    """The model that a discriminator is to learn against. Raises ValueError where there is none, or one that isn't asked for."""
+    is_needed = recipe.kind == Discriminator.kind
+    if is_needed != bool(recipe.against):
+        what = (
+            "a discriminator learns to tell real pieces from a model's: name that model"
+            if is_needed
+            else (f"a model of kind {recipe.kind!r} learns against no other: leave it out")
+        )
+        raise ValueError(f"against={recipe.against!r}: {what}")
+    if not is_needed:
+        return None
+    opponent = load(recipe.against)
+    if not isinstance(opponent, SequenceModel):
+        raise ValueError(f"against={recipe.against!r} is of kind {opponent.kind!r}: expected a model that makes pieces up")
+    return opponent
 
 
 def _heard(task: Task, music: Music) -> Task:

@@ -20,10 +20,14 @@ def row_of(card: dict[str, Any]) -> dict[str, Any]:
 
 
 def line_of(row: dict[str, Any]) -> str:
-    figures = "" if row["test"] is None else f"; held out: {row['test']['slot']['nats']:.3f} nats a slot"
+    figures = "" if row["test"] is None else f"; held out: {_in_short(row['test'])}"
     state = ", not finished" if row["finished"] is False else ""
     voices = "1 voice" if row["voices"] == 1 else f"{row['voices']} voices"
     return f"{row['path']}  {row['kind']}, {voices}, {row['corpus']}, keys: {row['transpose']}{figures}{state}"
+
+
+def _in_short(test: dict[str, Any]) -> str:
+    return f"AUC {test['piece']['auc']:.3f}" if "piece" in test else f"{test['slot']['nats']:.3f} nats a slot"
 
 
 def told(card: dict[str, Any]) -> str:

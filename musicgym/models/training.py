@@ -16,7 +16,7 @@ import torch
 from musicgym.models import checkpoint
 from musicgym.models.checkpoint import Place, State
 from musicgym.models.determinism import deterministic, drawing, threads
-from musicgym.models.lessons import lesson_of
+from musicgym.models.lessons import Lesson, lesson_of
 from musicgym.models.material import Moves, Music, Windows, sequences_of
 from musicgym.models.neural import Network
 from musicgym.models.settings import Training
@@ -82,6 +82,7 @@ def train(
     watcher: Watcher | None = None,
     better: Callable[[], None] | None = None,
     seconds_between_checkpoints: float = SECONDS_BETWEEN_CHECKPOINTS,
+    lesson: Lesson | None = None,
 ) -> Outcome:
     """Train a model to the end of its updates, or until held-out music has stopped becoming clearer.
 
@@ -97,6 +98,7 @@ def train(
         better: called when a look was the best so far, while the model has those weights.
         seconds_between_checkpoints: at least so many; 0 for one after each update. There is always one at the end, and after each
             look that was the best so far.
+        lesson: what it learns from and how it is looked at; None: what is usual for its kind.
 
     Raises:
         ValueError: no window can be written in the model's tokens, or a checkpoint that doesn't fit.
@@ -105,7 +107,8 @@ def train(
     """
     about = {**(settings or {}), "training": dataclasses.asdict(training)}
     with threads(training.threads), deterministic(model.device):
-        run = _Run(model, learned, unseen, training, folder, about, watcher, better)
+        lesson = lesson_of(model, learned, unseen, training) if lesson is None else lesson
+        run = _Run(model, learned[0], lesson, training, folder, about, watcher, better)
         if resume:
             run.restore()
         return run.finish(seconds_between_checkpoints)
@@ -117,8 +120,8 @@ class _Run:
     def __init__(
         self,
         model: Network,
-        learned: tuple[Music, Moves],
-        unseen: tuple[Music, Windows],
+        music: Music,
+        lesson: Lesson,
         training: Training,
         folder: Path | None,
         settings: dict[str, Any],
@@ -127,8 +130,7 @@ class _Run:
     ) -> None:
         self.model, self.training, self.folder, self.settings = model, training, folder, settings
         self.watcher, self.better = watcher, better
-        self.music = learned[0]
-        self.lesson = lesson_of(model, learned, unseen, training)
+        self.music, self.lesson = music, lesson
         self.place = Place()
         self.best: dict[str, torch.Tensor] = {}
         self.parameters = dict(model.named_parameters())
@@ -209,6 +211,7 @@ class _Run:
         self._check("the loss", nats)
         self._check("the gradient's norm", float(norm))
         self.optimiser.step()
+        self.lesson.updated()
         place = self.place
         self.place = place._replace(
             update=place.update + 1,

@@ -32,7 +32,14 @@ def test_what_is_compared_has_equally_many_weights_and_equal_training(music):
 def test_shipped_models_learn_from_the_four_collections_alone_and_leave_room():
     assert {name for made in MODELS.values() for name in made.recipe.corpus.split(",")} == {"bach", "ryan", "oneill", "aird"}
     shipped = [name for name, made in MODELS.items() if made.shipped]
-    assert shipped == ["melody-ngram", "melody-lstm", "melody-lstm-c", "melody-transformer", "chorale-transformer"]
+    assert shipped == [
+        "melody-ngram",
+        "melody-lstm",
+        "melody-lstm-c",
+        "melody-transformer",
+        "chorale-transformer",
+        "melody-discriminator",
+    ]
     assert sum(4 * weights(name) for name in shipped if name != "melody-ngram") / 1e6 < train_models.MEGABYTES - 4
     assert MODELS["melody-lstm-c"].recipe.training.transpose == "C"
 
@@ -51,6 +58,15 @@ def test_models_are_trained_once_and_can_be_loaded(tmp_path, capsys):
     assert model.card["recipe"]["corpus"] == "aird"
     with pytest.raises(ValueError, match="was made by another recipe"):
         train_models.train_one("melody-ngram", quick(MODELS["melody-lstm"].recipe), tmp_path)
+
+
+def test_the_discriminator_learns_against_the_models_pieces_beside_it(tmp_path, capsys):
+    with pytest.raises(ValueError, match=r"no model .*melody-lstm"):
+        train_models.main(["melody-discriminator", "--quick", "--out", str(tmp_path)])
+    assert train_models.main(["melody-lstm", "melody-discriminator", "--quick", "--out", str(tmp_path)]) == 0
+    card = models.load(str(tmp_path / "melody-discriminator")).card
+    assert card["against"]["fingerprint"] == models.load(str(tmp_path / "melody-lstm")).fingerprint
+    assert card["recipe"]["against"] == "melody-lstm"
 
 
 def test_a_model_that_took_too_long_or_leaked_or_is_too_large_is_a_miss(tmp_path):
