@@ -195,7 +195,7 @@ def test_weights_of_another_make_are_refused(stem: Path, weights: bytes, message
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"kind": "vae"}, "kind of model 'vae': expected one of lstm, ngram, transformer"),
+        ({"kind": "gan"}, "kind of model 'gan': expected one of"),
         ({"kind": "os.system"}, "kind of model 'os.system'"),
         ({"kind": "transformer"}, "makes no model"),
         ({"format": 99}, "of format 99, this version of musicgym reads format 1"),
