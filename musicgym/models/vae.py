@@ -96,8 +96,7 @@ class VAE(LatentSpace):
     ) -> None:
         super().__init__(task, name)
         check_sizes("VAE", dropout, bars=bars, latent=latent, units=units, embedding=embedding, plan=plan, anneal=anneal)
-        check_sizes("VAE", blind)
-        self._check(conductor, beta=beta, free_nats=free_nats)
+        self._check(conductor, blind, beta=beta, free_nats=free_nats)
         self._config = {"bars": bars, "latent": latent, "units": units, "embedding": embedding, "plan": plan}
         self._config |= {"conductor": conductor, "dropout": float(dropout), "blind": float(blind), "beta": float(beta)}
         self._config |= {"free_nats": float(free_nats), "anneal": anneal}
@@ -119,7 +118,7 @@ class VAE(LatentSpace):
         self.dropout = torch.nn.Dropout(dropout)
         self.eval()
 
-    def _check(self, conductor: bool, **weights: float) -> None:
+    def _check(self, conductor: bool, blind: float, **weights: float) -> None:
         if self.alphabet.kind != "step":
             raise ValueError(
                 f"Task(choice={type(self.task.choice).__name__}): a VAE reads windows of whole bars, and whole notes don't keep "
@@ -127,6 +126,8 @@ class VAE(LatentSpace):
             )
         if conductor.__class__ is not bool:
             raise ValueError(f"VAE(conductor={conductor!r}): expected True or False")
+        if isinstance(blind, bool) or not isinstance(blind, (int, float)) or not 0 <= blind < 1:
+            raise ValueError(f"VAE(blind={blind!r}): expected a share within [0, 1)")
         for name, value in weights.items():
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"VAE({name}={value!r}): expected a number from 0 on")
