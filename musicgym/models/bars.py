@@ -75,8 +75,17 @@ def sounding(pages: Excerpts, windows: Windows) -> Windows:
 
 
 def in_turn(music: Music, found: Moves, bars: int) -> Windows:
-    """The windows of pieces with a note in them, one after the other, each piece moved as little as keys and ranges allow."""
+    """The windows of pieces with a note in them, one after the other, each piece moved as little as keys and ranges allow.
+
+    Raises:
+        ValueError: there is none.
+    """
     windows = sounding(music.excerpts, windows_of(music.excerpts, bars))
+    if not len(windows.piece):
+        raise ValueError(
+            f"none of the {len(music.families)} pieces has {bars} whole bars with a note in them: choose another corpus, or a "
+            "model of fewer bars"
+        )
     return windows._replace(shift=as_written(music, found).shift[windows.piece])
 
 

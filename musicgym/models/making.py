@@ -91,7 +91,8 @@ def prepared(recipe: Recipe, name: str, *, device: str = "cpu") -> Prepared:
 
     Raises:
         ValueError: an unknown kind, corpus or size; a task that no sequence model reads; an empty corpus or part of its split,
-            named; a model to go on from that is of another kind or reads other tokens, or one to learn against that can't be.
+            named; no window of a VAE's bars in one of them; a model to go on from that is of another kind or reads other tokens,
+            or one to learn against that can't be.
     """
     task = Task.from_json(recipe.task)
     kind: Any = kind_of(recipe.kind)
@@ -118,6 +119,9 @@ def prepared(recipe: Recipe, name: str, *, device: str = "cpu") -> Prepared:
     for network in (model, opponent):
         if isinstance(network, Network):
             network.to(_device(device))
+    if isinstance(model, VAE):
+        for some in (learned, *parts.values()):
+            windows_of(model, *some)  # finds out what has none before training begins
     card = begun(recipe.corpus, recipe.training.seed, corpus, {"train": learned, **parts}, start, before)
     if opponent is not None:
         model.check_reads(opponent.task)

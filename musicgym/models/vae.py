@@ -91,7 +91,7 @@ class VAE(LatentSpace):
         dropout: float = 0.0,
         blind: float = 0.2,
         beta: float = 0.2,
-        free_nats: float = 0.0,
+        free_nats: float = 8.0,
         anneal: int = 500,
     ) -> None:
         super().__init__(task, name)

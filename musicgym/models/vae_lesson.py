@@ -39,7 +39,7 @@ class Coding(Lesson):
         if not len(self.windows.piece):
             raise ValueError(
                 f"none of the {len(music.families)} pieces has {model.bars} whole bars of at most {training.window} steps with a "
-                "note in them: choose another corpus, a smaller --size bars=, or a longer --window"
+                "note in them: choose another corpus, a model of fewer bars, or a longer window"
             )
         self.unseen = held(*unseen, model.alphabet)
 
