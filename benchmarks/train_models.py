@@ -55,6 +55,8 @@ _SIZES: dict[str, dict[str, Any]] = {
     "chorale-lstm": {"units": 464, "embedding": 112},
     "chorale-transformer": {"layers": 4, "width": 160, "heads": 4, "context": 512},
     "melody-discriminator": {"layers": 8, "width": 96, "dropout": 0.1},
+    "melody-vae": {"bars": 2, "latent": 64, "units": 192, "embedding": 48, "plan": 64},
+    "melody-vae-8": {"bars": 8, "latent": 128, "units": 192, "embedding": 48, "plan": 48},
 }
 
 
@@ -82,6 +84,12 @@ def _discriminator() -> Recipe:
     return Recipe("discriminator", MELODIES, MELODY.to_json(), sizes, training, against="melody-lstm")
 
 
+def _vae(name: str, batch: int, updates: int) -> Recipe:
+    """Not tuned: a nat of divergence counts 0.2, as in MusicVAE (Roberts et al. 2018)."""
+    training = replace(_MELODY, batch=batch, updates=updates, learning_rate=3e-3, evaluate_every=300, patience=6)
+    return Recipe("vae", MELODIES, MELODY.to_json(), {**_SIZES[name], "beta": 0.2}, training)
+
+
 MODELS: dict[str, Made] = {
     "melody-ngram": Made(Recipe("ngram", MELODIES, MELODY.to_json(), {"order": 5}), 20, True),
     "melody-lstm": Made(_neural("melody-lstm"), 20, True),
@@ -90,6 +98,8 @@ MODELS: dict[str, Made] = {
     "chorale-transformer": Made(_neural("chorale-transformer"), 60, True),
     "chorale-lstm": Made(_neural("chorale-lstm"), 60, False),
     "melody-discriminator": Made(_discriminator(), 20, True),  # after the model that it learns against
+    "melody-vae": Made(_vae("melody-vae", batch=128, updates=6000), 20, True),
+    "melody-vae-8": Made(_vae("melody-vae-8", batch=64, updates=4000), 20, False),
 }
 
 
@@ -100,8 +110,10 @@ def quick(recipe: Recipe) -> Recipe:
         "lstm": {"units": 8, "embedding": 8},
         "transformer": {"layers": 1, "width": 8, "heads": 2, "context": 32},
         "discriminator": {"layers": 2, "width": 8},
+        "vae": {"bars": recipe.sizes.get("bars", 2), "latent": 4, "units": 12, "embedding": 8, "plan": 8},
     }[recipe.kind]
-    training = replace(recipe.training, updates=2, evaluate_every=2, window=16, batch=4, threads=1)
+    window = recipe.training.window if recipe.kind == "vae" else 16  # its windows are as long as their bars
+    training = replace(recipe.training, updates=2, evaluate_every=2, window=window, batch=4, threads=1)
     return replace(recipe, corpus="aird" if recipe.corpus == MELODIES else recipe.corpus, sizes=sizes, training=training)
 
 

@@ -39,6 +39,7 @@ def test_shipped_models_learn_from_the_four_collections_alone_and_leave_room():
         "melody-transformer",
         "chorale-transformer",
         "melody-discriminator",
+        "melody-vae",
     ]
     assert sum(4 * weights(name) for name in shipped if name != "melody-ngram") / 1e6 < train_models.MEGABYTES - 4
     assert MODELS["melody-lstm-c"].recipe.training.transpose == "C"
