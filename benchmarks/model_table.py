@@ -30,6 +30,7 @@ from musicgym.models import material
 from musicgym.models.figures import UNITS, Predictor, Tally, held, summary, tally
 from musicgym.models.making import Prepared, prepared
 from musicgym.models.ngram import NGramModel
+from musicgym.models.sequence_model import SequenceModel
 from musicgym.models.storing import load
 
 MUSIC = {"melodies": ("melody-lstm", "melody-transformer"), "chorales": ("chorale-lstm", "chorale-transformer")}
@@ -70,6 +71,8 @@ def judged(found: Prepared, models: dict[str, Path], orders: Sequence[int] = ORD
             predictors[name] = sum(part.numel() for part in model.tensors().values()), model.logits
     for name, path in models.items():
         network = load(path, found.task)
+        if not isinstance(network, SequenceModel):
+            raise ValueError(f"{str(path)!r} is a model of kind {network.kind!r}: expected a sequence model, of train_models")
         predictors[name] = sum(part.numel() for part in network.tensors().values()), network.logits
     tallies = {name: _tally(found, "test", predict) for name, (_, predict) in predictors.items()}
     families = held(*_whole(found, "test"), found.model.alphabet).families

@@ -59,7 +59,8 @@ class WindowReader(BoundReward):
         self.onset = np.zeros((rows, 0, 0), np.bool_)
         self.window = np.zeros((rows, 0), np.int32)  # (N, steps): which window a step is in, -1 for none
         self._pages: dict[tuple[bytes, bytes], np.ndarray] = {}
-        self._nothing()
+        self.seen = self._nothing()
+        self._served: set[int] | None = None  # who has been told of the last choice; None: the next one who asks comes first
 
     def follow(self, pieces: Pieces, asks: object) -> None:
         """Look at what the last choice changed, unless another reward has had that done; `seen` then says what it was.
@@ -94,18 +95,16 @@ class WindowReader(BoundReward):
 
     def take(self, rows: np.ndarray) -> None:
         super().take(rows)
-        self._nothing()
+        self.seen, self._served = self._nothing(), None
 
     def load_state(self, state: State) -> None:
         super().load_state(state)
-        self._nothing()
+        self.seen, self._served = self._nothing(), None
 
-    def _nothing(self) -> None:
-        """Nobody has been told of a choice yet."""
-        self._served: set[int] | None = None
+    def _nothing(self) -> Seen:
+        """No window."""
         none = np.zeros(0, np.int64)
-        latents = np.zeros((0, self.model.latent), np.float32)
-        self.seen = Seen(none, none, none, none, np.zeros(0, np.bool_), latents, np.zeros(0))
+        return Seen(none, none, none, none, np.zeros(0, np.bool_), np.zeros((0, self.model.latent), np.float32), np.zeros(0))
 
     def _windows(self, pieces: Pieces, row: int) -> np.ndarray:
         """The window of each step of a page, int32 (steps,)."""
@@ -123,6 +122,8 @@ class WindowReader(BoundReward):
 
     def _look(self, pieces: Pieces, mask: np.ndarray | None = None) -> None:
         """Find the windows of all pieces, or of some, that don't stand as they did, and look at them."""
+        from musicgym.models.material import Windows
+
         changed = ((pieces.pitch != self.pitch) | (pieces.onset != self.onset)).any(axis=1) & (self.window >= 0)
         if mask is not None:
             changed &= mask[:, None]
@@ -130,21 +131,14 @@ class WindowReader(BoundReward):
         np.copyto(self.onset, pieces.onset)
         row, step = np.nonzero(changed)
         if not len(row):
-            self._nothing_new()
+            self.seen = self._nothing()
             return
         row, window = np.unique(np.stack([row, self.window[row, step]]), axis=1).astype(np.int64)
         within = self.window[row] == window[:, None]  # (C, steps)
         start, steps = within.argmax(axis=1), within.sum(axis=1)
-        from musicgym.models.material import Windows
-
         where = Windows(row, start, start + steps, np.zeros_like(row))
         self.seen = look_at(self.model, Excerpts(*(getattr(pieces, name) for name in Excerpts._fields)), where, self.bounds)
         self.seen = self.seen._replace(window=window, of=self.window[row].max(axis=1).astype(np.int64) + 1)
-
-    def _nothing_new(self) -> None:
-        served = self._served
-        self._nothing()
-        self._served = served
 
 
 def look_at(model: LatentSpace, pages: Excerpts, windows: Windows, bounds: bool) -> Seen:

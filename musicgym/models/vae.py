@@ -97,7 +97,7 @@ class VAE(LatentSpace):
         super().__init__(task, name)
         check_sizes("VAE", dropout, bars=bars, latent=latent, units=units, embedding=embedding, plan=plan, anneal=anneal)
         self._check(conductor, blind, beta=beta, free_nats=free_nats)
-        self._config = {"bars": bars, "latent": latent, "units": units, "embedding": embedding, "plan": plan}
+        self._config: dict[str, Any] = {"bars": bars, "latent": latent, "units": units, "embedding": embedding, "plan": plan}
         self._config |= {"conductor": conductor, "dropout": float(dropout), "blind": float(blind), "beta": float(beta)}
         self._config |= {"free_nats": float(free_nats), "anneal": anneal}
         self.bars, self.latent, self.blind = bars, latent, float(blind)
