@@ -18,7 +18,7 @@ def slerp(first: np.ndarray, last: np.ndarray, shares: np.ndarray) -> np.ndarray
         shares: float (S,), of the way.
 
     Example:
-        >>> slerp(np.array([1.0, 0.0]), np.array([0.0, 2.0]), np.array([0.0, 0.5, 1.0])).round(3).tolist()
+        >>> slerp(np.array([1.0, 0.0]), np.array([0.0, 2.0]), np.array([0.0, 0.5, 1.0])).astype(float).round(3).tolist()
         [[1.0, 0.0], [1.061, 1.061], [0.0, 2.0]]
     """
     first, last = np.asarray(first, np.float64), np.asarray(last, np.float64)
