@@ -17,6 +17,7 @@ from musicgym.models.material import Moves, Music
 from musicgym.models.model import Model
 from musicgym.task import Task
 
+_OTHERS = {"swapped": "from another window's", "zero": "from the zero latent", "chance": "by chance"}  # arms of onset_f1
 _VERSIONS = ("music21", "numpy", "safetensors", "torch")
 
 
@@ -127,8 +128,7 @@ def _figures_of(test: dict[str, Any]) -> str:
             f"{window['reconstruction']:.1f} nats of reconstruction and {window['kl']:.1f} of divergence a window, with "
             f"{window['active_units']:.0f} active latents. Of {test['decoded']:,} of them that are decoded from their "
             f"posterior's mean, the likeliest token each time, {back['posterior_mean']:.1%} of the notes come back (F1 of pitch "
-            f"and place), from another window's {back['swapped']:.1%}, from the zero latent {back['zero']:.1%}, by chance "
-            f"{back['chance']:.1%}"
+            "and place)" + "".join(f", {words} {back[arm]:.1%}" for arm, words in _OTHERS.items() if arm in back)
         )
     if "piece" in test:
         piece, prefix = test["piece"], test["prefix"]

@@ -109,7 +109,8 @@ def partners(music: Excerpts, families: np.ndarray) -> np.ndarray:
 
 
 def decoded(model: LatentSpace, music: Excerpts, families: np.ndarray) -> dict[str, Returned]:
-    """What comes back of windows, for each of `ARMS`; of windows without a partner nothing is said.
+    """What comes back of windows, for each of `ARMS`; of windows without a partner nothing is said, unless none has one: then
+    only the arms that need none are there.
 
     - posterior_mean: decoded, the likeliest token each time, from the mean of their own posterior;
     - swapped: from that of another window of the same bars and metre and of another family, its partner;
@@ -118,12 +119,16 @@ def decoded(model: LatentSpace, music: Excerpts, families: np.ndarray) -> dict[s
     """
     partner = partners(music, families)
     own, other = music.take(partner >= 0), music.take(partner[partner >= 0])
-    if not len(own.length):
-        raise ValueError(f"none of the {len(music.length)} windows has a partner of its bars and metre: expected more music")
+    if alone := not len(own.length):
+        own = music
     mean = model.encode(own)
-    latents = {"posterior_mean": mean, "swapped": model.encode(other), "zero": np.zeros_like(mean)}
+    latents = {"posterior_mean": mean, "zero": np.zeros_like(mean)}
+    if not alone:
+        latents["swapped"] = model.encode(other)
     made = {arm: returned(own, model.decode_excerpts(points, pages=own)) for arm, points in latents.items()}
-    return {**made, "chance": returned(own, other)}
+    if not alone:
+        made["chance"] = returned(own, other)
+    return {arm: made[arm] for arm in ARMS if arm in made}
 
 
 def judged(model: LatentSpace, music: Music, windows: Windows, found: Held) -> dict[str, Any]:
@@ -143,7 +148,7 @@ def judged(model: LatentSpace, music: Music, windows: Windows, found: Held) -> d
         **figures,
         "onset_f1": {arm: one.f1 for arm, one in back.items()},
         "windows": len(found.families),
-        "decoded": len(back["chance"].own),
+        "decoded": len(back["zero"].own),
         "pieces": len(np.unique(windows.piece)),
         "families": len(np.unique(found.families)),
         "left_out": found.left_out,
