@@ -55,8 +55,8 @@ _SIZES: dict[str, dict[str, Any]] = {
     "chorale-lstm": {"units": 464, "embedding": 112},
     "chorale-transformer": {"layers": 4, "width": 160, "heads": 4, "context": 512},
     "melody-discriminator": {"layers": 8, "width": 96, "dropout": 0.1},
-    "melody-vae": {"bars": 2, "latent": 64, "units": 192, "embedding": 48, "plan": 64},
-    "melody-vae-8": {"bars": 8, "latent": 128, "units": 192, "embedding": 48, "plan": 48},
+    "melody-vae": {"bars": 2, "latent": 32, "units": 192, "embedding": 48, "plan": 64},
+    "melody-vae-8": {"bars": 8, "latent": 96, "units": 192, "embedding": 48, "plan": 48},
 }
 
 
@@ -79,7 +79,7 @@ def _neural(name: str, transpose: str = "all") -> Recipe:
 
 def _discriminator() -> Recipe:
     """Against the LSTM's pieces; not tuned."""
-    training = replace(_MELODY, updates=3000, learning_rate=1e-3)
+    training = replace(_MELODY, updates=3000, learning_rate=3e-3)
     sizes = _SIZES["melody-discriminator"]
     return Recipe("discriminator", MELODIES, MELODY.to_json(), sizes, training, against="melody-lstm")
 

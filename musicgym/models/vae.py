@@ -83,7 +83,7 @@ class VAE(LatentSpace):
         name: str = "",
         *,
         bars: int = 2,
-        latent: int = 64,
+        latent: int = 32,
         units: int = 192,
         embedding: int = 48,
         plan: int = 64,
