@@ -19,6 +19,7 @@ from musicgym.task import Task
 if TYPE_CHECKING:
     import torch
 
+    from musicgym.models.discriminator import Discriminator
     from musicgym.models.model import Model
     from musicgym.models.sequence_model import SequenceModel
     from musicgym.score import Score
@@ -122,7 +123,7 @@ class BoundByModels(BoundReward):
         return self.readers[0].logits
 
 
-def read_through(model: SequenceModel, material: Excerpts, by: type[Reader] = Reader) -> Judged:
+def read_through(model: SequenceModel | Discriminator, material: Excerpts, by: type[Reader] = Reader) -> Judged:
     """What a model says of each event of finished pieces, read up to the first blank, by such a reader.
 
     Raises:

@@ -18,6 +18,7 @@ from musicgym.task import Task
 if TYPE_CHECKING:
     import torch
 
+    from musicgym.models.discriminator import Discriminator
     from musicgym.models.model import Model
     from musicgym.models.sequence_model import SequenceModel
 
@@ -52,7 +53,7 @@ class Reader(BoundReward):
 
     terms = ()
 
-    def __init__(self, model: SequenceModel, task: Task, rows: int) -> None:
+    def __init__(self, model: SequenceModel | Discriminator, task: Task, rows: int) -> None:
         check_fits(model, task)
         self.model = model
         self.key: Hashable = model.fingerprint

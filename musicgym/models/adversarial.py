@@ -3,10 +3,11 @@
 The generator begins as a model that has learned to foresee music, and is held near to it. Each round it writes pieces on pages of
 real ones. What it is paid for a token is the discriminator's evidence, so a piece is paid its log-odds of being real: log D -
 log(1 - D) in the words of Fu et al. 2018 ("Learning robust rewards with adversarial inverse reinforcement learning"), as in
-SeqGAN (Yu et al. 2017) but known token by token, with no need of rollouts. Its gradient is REINFORCE's (Williams 1992) with the
-mean return at each place as baseline, plus that of the divergence from the pretrained model (as in RL Tuner, Jaques et al. 2017),
-which is worked out over all tokens. Then the discriminator learns, from real pieces, from those, and from a pool of old ones
-(Shrivastava et al. 2017, "Learning from simulated and unsupervised images through adversarial training"), so that what the
+SeqGAN (Yu et al. 2017) but known token by token, with no need of rollouts. The discriminator says the evidence of every token
+that might have come, so the gradient of what a token is paid at once is the expected one, over all tokens; for what is paid later
+it is REINFORCE's (Williams 1992), with the mean at each place as baseline. The divergence from the pretrained model (as in RL
+Tuner, Jaques et al. 2017) is expected too. Then the discriminator learns, from real pieces, from those, and from a pool of old
+ones (Shrivastava et al. 2017, "Learning from simulated and unsupervised images through adversarial training"), so that what the
 generator gave up isn't forgotten.
 
     from musicgym.models import load, material
@@ -41,11 +42,11 @@ from musicgym.models.material import Moves, Music, drawn, music_of
 from musicgym.models.neural import NeuralModel
 from musicgym.models.online import Online
 from musicgym.models.opposition import made_up, side_by_side
-from musicgym.models.policy_gradient import advantages, without_dropout
+from musicgym.models.policy_gradient import ahead, without_dropout
 from musicgym.models.tokens import Sequences, encode, readable
 from musicgym.models.training import SECONDS_BETWEEN_CHECKPOINTS, NotFiniteError
 
-_BETAS = (0.5, 0.9)  # as the discriminator's
+_BETAS = (0.9, 0.99)
 _PAGES, _POOL = 1 << 32, 1 << 33  # beside seed and round or epoch: what is drawn by
 _GENERATOR, _DISCRIMINATOR, _KEPT = "generator.", "discriminator.", "pool."  # names in a checkpoint
 
@@ -193,19 +194,21 @@ class _Run:
         width = int(made.length.max())
         tokens, place = (torch.from_numpy(array[:, :width].astype(np.int64)).to(device) for array in made[:2])  # (M, T)
         inside = np.arange(width) < made.length[:, None]
-        advantage = advantages(evidence[:, :width].clip(-settings.largest, settings.largest), inside, settings.discount)
+        later = ahead(evidence[:, :width].clip(-settings.largest, settings.largest), inside, settings.discount)
         factors, voices = self.generator.alphabet.factors, self.generator.task.voices
         voice = made.place[:, :width].astype(np.int64) % (voices * factors) // factors
         chosen = torch.from_numpy(inside & ~np.isin(voice, self.generator.task.given)).to(device)  # given voices are no choice
         self.optimiser.zero_grad(set_to_none=True)
         with without_dropout(self.generator):
             logs = torch.log_softmax(self.generator.logits(tokens, place), dim=2)  # (M, T, A)
-            with self.pretrained.judging():
+            with self.pretrained.judging(), self.online.model.judging():
                 before = torch.log_softmax(self.pretrained.logits(tokens, place), dim=2)
+                every = self.online.model.logits(tokens, place).clamp(-settings.largest, settings.largest)  # (M, T, A)
+            now = (logs.exp() * every).sum(dim=2)[chosen].mean()
             taken = logs.gather(2, tokens[:, :, None])[:, :, 0]
+            after = (taken * torch.from_numpy(later).to(device))[chosen].mean()
             apart = (logs.exp() * (logs - before)).sum(dim=2)[chosen].mean()
-            gain = (taken * torch.from_numpy(advantage).to(device))[chosen].mean()
-            loss = settings.leash * apart - gain
+            loss = settings.leash * apart - now - after
             loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(list(self.parameters.values()), settings.clip)
         self._check("the generator's loss", float(loss.detach()))
@@ -271,8 +274,8 @@ class _Run:
         rounds, device = state.place.update, self.generator.device
         try:
             self.generator.load_tensors(_of(_GENERATOR, state.weights))
-            parts = (_of(_DISCRIMINATOR, group) for group in (state.weights, state.mean, state.square))
-            self.online.restore(*parts, updates=rounds * self.settings.discriminator_updates)
+            weights, *memory = (_of(_DISCRIMINATOR, group) for group in (state.weights, state.mean, state.square))
+            self.online.restore(weights, memory[0], memory[1], rounds * self.settings.discriminator_updates)
             mean, square = _of(_GENERATOR, state.mean), _of(_GENERATOR, state.square)
             for name, parameter in self.parameters.items() if rounds else ():
                 self.optimiser.state[parameter] = {

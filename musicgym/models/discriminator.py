@@ -20,26 +20,37 @@ _DEEPEST = 12  # layers; each doubles what a row has to remember
 
 
 class DiscriminatorState(NamedTuple):
-    """What was read of N rows: each layer's last inputs, in a ring of its own."""
+    """What was read of N rows."""
 
-    past: torch.Tensor  # float32 (N, sum of rings, width)
+    past: torch.Tensor  # float32 (N, sum of rings, width): each layer's last inputs, in a ring of its own
+    total: torch.Tensor  # float32 (N, width): sum of what the last layer made
+    most: torch.Tensor  # float32 (N, width): and the largest of it
+    heard: torch.Tensor  # float32 (N,): what the tokens, each for itself, spoke for real music
+    says: torch.Tensor  # float32 (N, A): what each token that may come next would speak
+    odds: torch.Tensor  # float32 (N, A): log-odds of the prefix with each of them
     length: torch.Tensor  # int64 (N,): tokens that each row has read
 
     def take(self, rows: torch.Tensor) -> DiscriminatorState:
         """A copy of these rows, int64 (R,)."""
-        return DiscriminatorState(self.past[rows], self.length[rows])
+        return DiscriminatorState._make(part[rows] for part in self)
+
+    def where(self, active: torch.Tensor, other: DiscriminatorState) -> DiscriminatorState:
+        """The rows of another state where `active`, bool (N,), is false; the inputs' rings are these."""
+        parts = zip(self[1:], other[1:], strict=True)
+        kept = [torch.where(active.view(-1, *(1,) * (one.dim() - 1)), one, another) for one, another in parts]
+        return DiscriminatorState._make([self.past, *kept])
 
 
 class Discriminator(Network):
     """Says how much each token speaks for a real piece and against a generated one, given those before it.
 
-    That is its evidence, in nats: the logarithm of how much likelier real music than generated music goes on like this. Evidence
-    adds up, so the sum over a prefix is the prefix's log-odds of being real, where one is as likely as the other beforehand: 0
-    for the empty prefix, and at the end the piece's log-odds. `step` and `logits` give the evidence of every token that may come
-    next, as those of other models give logits.
+    That is its evidence, in nats: what the token adds to the log-odds of what stands there so far being real, where one is as
+    likely as the other beforehand: 0 for the empty prefix. So evidence adds up, at the end to the piece's log-odds. `step` and
+    `logits` give the evidence of every token that may come next, as those of other models give logits.
 
     A network of dilated causal convolutions (van den Oord et al. 2016, "WaveNet") reads tokens and places, the last
-    2 ** `layers` tokens of them. No matrix in it stretches a vector by more than `bound`: training keeps their spectral norms
+    2 ** `layers` tokens of them. What it says of each token is summed up; mean and maximum of what it made since the beginning
+    tell of the whole prefix. No matrix in it stretches a vector by more than `bound`: training keeps their spectral norms
     there (Miyato et al. 2018, "Spectral normalization for generative adversarial networks"; by projection, as in Gouk et al.
     2021, "Regularisation of neural networks by enforcing Lipschitz continuity").
 
@@ -77,11 +88,13 @@ class Discriminator(Network):
         self._config = {"layers": layers, "width": width, "dropout": float(dropout), "bound": float(bound)}
         self.reading = Reading(self, width)
         self.layers = torch.nn.ModuleList(_Layer(width, 2**layer) for layer in range(layers))
-        self.head = torch.nn.Linear(width, self.alphabet.size)
+        self.head = torch.nn.Linear(3 * width, self.alphabet.size)
+        self.each = torch.nn.Linear(width, self.alphabet.size)
         self.dropout = torch.nn.Dropout(dropout)
-        torch.nn.init.normal_(self.head.weight, std=0.02)  # at first nothing speaks for or against
-        torch.nn.init.zeros_(self.head.bias)
-        # What calibration has found: evidence is stretched by the one, the first token's is moved by the other.
+        for head in (self.head, self.each):  # at first nothing speaks for or against
+            torch.nn.init.normal_(head.weight, std=0.02)
+            torch.nn.init.zeros_(head.bias)
+        # What calibration has found: log-odds are stretched by the one and moved by the other.
         self.register_buffer("scale", torch.ones(()))
         self.register_buffer("shift", torch.zeros(()))
         self.constrain()
@@ -94,9 +107,15 @@ class Discriminator(Network):
 
     def start(self, n: int) -> DiscriminatorState:
         """N rows that have read nothing."""
-        rings = sum(layer.ring for layer in self._stack())
-        past = torch.zeros(n, rings, self.head.in_features, device=self.device)
-        return DiscriminatorState(past, torch.zeros(n, dtype=torch.int64, device=self.device))
+        width, rings, size = self.reading.token.embedding_dim, sum(layer.ring for layer in self._stack()), self.alphabet.size
+
+        def nothing(*shape: int) -> torch.Tensor:
+            return torch.zeros(n, *shape, device=self.device)
+
+        length = torch.zeros(n, dtype=torch.int64, device=self.device)
+        return DiscriminatorState(
+            nothing(rings, width), nothing(width), nothing(width), nothing(), nothing(size), nothing(size), length
+        )
 
     @torch.no_grad()
     def step(
@@ -115,9 +134,16 @@ class Discriminator(Network):
             state.past[rows, first + position % layer.ring] = x
             x = x + layer(behind * (position >= layer.distance)[:, None], x)
             first += layer.ring
-        length = position + 1 if active is None else torch.where(active, position + 1, state.length)
-        evidence = self.scale * self.head(functional.gelu(x)) + self.shift * (position == 0)[:, None]
-        return evidence, DiscriminatorState(state.past, length)
+        x = functional.gelu(x)
+        goes_on = ~begins[:, None]
+        total, most = state.total * goes_on + x, torch.where(goes_on, torch.maximum(state.most, x), x)
+        read = tokens.clamp(max=self.alphabet.size - 1)[:, None]
+        heard = (state.heard + state.says.gather(1, read)[:, 0]) * ~begins
+        count, says = (position + 1)[:, None], self.each(x)
+        odds = self._odds(x, total / count, most, heard[:, None] + says, count)
+        reached = state.odds.gather(1, read) * goes_on
+        after = DiscriminatorState(state.past, total, most, heard, says, odds, position + 1)
+        return odds - reached, after if active is None else after.where(active, state)
 
     def logits(self, tokens: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
         """The evidence of all tokens at every place of whole sequences, float32 (M, T, A); see `SequenceModel.logits`."""
@@ -125,9 +151,13 @@ class Discriminator(Network):
         for layer in self._stack():
             behind = functional.pad(x, (0, 0, layer.distance, 0))[:, : x.shape[1]]
             x = x + self.dropout(layer(behind, x))
-        first = torch.arange(tokens.shape[1], device=tokens.device) == 0
-        made: torch.Tensor = self.scale * self.head(functional.gelu(x)) + self.shift * first[:, None]
-        return made
+        x = functional.gelu(x)
+        count = torch.arange(1, tokens.shape[1] + 1, device=tokens.device)[:, None]
+        says = self.each(x)
+        own = says.gather(2, tokens[:, :, None])
+        odds = self._odds(x, x.cumsum(dim=1) / count, x.cummax(dim=1).values, own.cumsum(dim=1) - own + says, count)
+        reached = odds.gather(2, tokens[:, :, None])
+        return odds - functional.pad(reached, (0, 0, 1, 0))[:, :-1]
 
     def reached(self, tokens: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
         """The log-odds of every prefix of whole sequences, float32 (M, T): after each token. Gradients flow.
@@ -184,6 +214,19 @@ class Discriminator(Network):
                 said = self.logits(tokens, place).gather(2, tokens[:, :, None])[:, :, 0]
                 made[part, :width] = said.double().cpu().numpy()
         made[np.arange(made.shape[1]) >= found.length[:, None]] = 0.0
+        return made
+
+    def _odds(
+        self, x: torch.Tensor, mean: torch.Tensor, most: torch.Tensor, heard: torch.Tensor, count: torch.Tensor
+    ) -> torch.Tensor:
+        """Log-odds of the prefix with each token that may come next, (..., A).
+
+        Args:
+            x, mean, most: (..., width).
+            heard: (..., A), what all tokens spoke, each for itself.
+            count: (..., 1), how many these are; the sum of so many is of the size of its root.
+        """
+        made: torch.Tensor = self.scale * (self.head(torch.cat([x, mean, most], dim=-1)) + heard / count.sqrt()) + self.shift
         return made
 
     def _stack(self) -> list[_Layer]:

@@ -37,7 +37,7 @@ class Telling(Lesson):
 
     A batch has as many other pieces as real ones, about as long: half of them are the opponent's, on pages of music that is
     learned from, half are real ones spoiled. What is to become less is the surprise at which is which, in nats, in the mean over
-    the prefixes of each piece.
+    the prefixes of each piece (see `prefix_loss`).
 
     Args:
         model: that learns.
@@ -116,16 +116,22 @@ def check_opponent(opponent: SequenceModel, model: Discriminator) -> None:
 
 
 def prefix_loss(model: Discriminator, real: Sequences, generated: Sequences) -> torch.Tensor:
-    """Mean surprise at which kind each prefix is of, in nats, both kinds weighing the same. Gradients flow."""
+    """Mean surprise at which kind each prefix is of, in nats. Gradients flow.
+
+    Both kinds weigh the same. Prefixes weigh by the square of their length, since beginnings tell little: without that the same
+    network learned half as much in as many updates, of short prefixes too.
+    """
     every = side_by_side(real, generated)
     width = max(1, int(every.length.max(initial=0)))
     tokens, place = (torch.from_numpy(array[:, :width].astype(np.int64)).to(model.device) for array in every[:2])
     length = torch.from_numpy(every.length.astype(np.int64)).to(model.device)
-    inside = torch.arange(width, device=model.device) < length[:, None]
+    at = torch.arange(width, device=model.device)
+    weight = torch.where(at < length[:, None], (at + 1.0) ** 2, 0.0)
+    weight = weight / weight.sum(dim=1, keepdim=True).clamp(min=1)
     said = model.reached(tokens, place)
     signs = torch.ones(len(every.length), device=model.device)
     signs[: len(real.length)] = -1.0
-    surprise = torch.where(inside, functional.softplus(said * signs[:, None]), 0.0).sum(dim=1) / length.clamp(min=1)
+    surprise = (functional.softplus(said * signs[:, None]) * weight).sum(dim=1)
     return (surprise[: len(real.length)].mean() + surprise[len(real.length) :].mean()) / 2
 
 

@@ -69,7 +69,8 @@ class HFScorer:
         self.context = int(context if context is not None else min(int(limit or _LONGEST), _LONGEST))
         if not 2 <= self.context <= int(limit or self.context) or batch < 1:
             raise ValueError(f"HFScorer(context={context}, batch={batch}): expected 2..{limit} tokens and 1 or more windows")
-        self.model, self.tokenizer, self.batch = model.eval(), tokenizer, batch
+        model.train(False)
+        self.model, self.tokenizer, self.batch = model, tokenizer, batch
         self.name = name or type(model).__name__
         self._begin = int(tokenizer["BOS_None"])
 

@@ -69,8 +69,8 @@ def opposed(opponent: SequenceModel, music: Music, windows: Windows, alphabet: A
     for whole, part in zip(worse, generated):
         whole[~fits] = part[~fits]
     spoilers = np.where(fits, spoilers, -1)
-    written = (encode(part, alphabet, voices) for part in (real, generated, worse))
-    return Opposed(*written, spoilers, piece, music.families[piece])
+    written = [encode(part, alphabet, voices) for part in (real, generated, worse)]
+    return Opposed(written[0], written[1], written[2], spoilers, piece, music.families[piece])
 
 
 def learned_from(

@@ -1,9 +1,8 @@
-"""What a policy gradient needs of sequences: advantages of tokens, and gradients of a network that leaves nothing to chance."""
+"""What a policy gradient needs of sequences: what came of tokens, and gradients of a network that leaves nothing to chance."""
 
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,28 +11,24 @@ import torch
 from musicgym.models.neural import Network
 
 
-def advantages(evidence: np.ndarray, inside: np.ndarray, discount: float) -> np.ndarray:
-    """How much more than others each token earned from its place on, float32 (M, T), of mean 0 at each place and spread 1 in all.
+def ahead(paid: np.ndarray, inside: np.ndarray, discount: float) -> np.ndarray:
+    """What came after each token, less the mean over all sequences at that place, float32 (M, T).
 
     Args:
-        evidence: float64 (M, T), what each token is paid.
-        inside: bool (M, T): false after a piece's end.
+        paid: float64 (M, T), what each token is paid.
+        inside: bool (M, T): false after a sequence's end.
         discount: of what comes a token later.
 
     Example:
-        >>> advantages(np.array([[0.0, 1.0], [0.0, -1.0]]), np.ones((2, 2), bool), 1.0).tolist()
-        [[1.0, 1.0], [-1.0, -1.0]]
+        >>> ahead(np.array([[5.0, 1.0], [0.0, -1.0]]), np.ones((2, 2), bool), 0.5).tolist()
+        [[0.5, 0.0], [-0.5, 0.0]]
     """
-    paid = np.where(inside, evidence, 0.0)
+    paid = np.where(inside, paid, 0.0)
     returns = np.zeros_like(paid)
-    ahead = np.zeros(len(paid))
-    for t in range(paid.shape[1] - 1, -1, -1):
-        ahead = paid[:, t] + discount * ahead
-        returns[:, t] = ahead
+    for t in range(paid.shape[1] - 2, -1, -1):
+        returns[:, t] = discount * (paid[:, t + 1] + returns[:, t + 1])
     mean = np.where(inside, returns, 0.0).sum(axis=0) / np.maximum(inside.sum(axis=0), 1)
-    better = np.where(inside, returns - mean, 0.0)
-    spread = math.sqrt(float((better**2).sum()) / max(1, int(inside.sum())))
-    return np.asarray(better / spread if spread > 0 else better, np.float32)
+    return np.asarray(np.where(inside, returns - mean, 0.0), np.float32)
 
 
 @contextlib.contextmanager

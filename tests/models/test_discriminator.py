@@ -89,13 +89,13 @@ def test_rows_taken_go_on_by_themselves() -> None:
     torch.testing.assert_close(again, expected[rows], atol=1e-4, rtol=0)
 
 
-def test_it_sees_a_power_of_two_of_tokens_and_nothing_to_come() -> None:
-    model = shaken(MELODY, layers=3)
+def test_nothing_to_come_is_known_and_all_before_is() -> None:
+    model = shaken(MELODY, layers=2)
     tokens, place = [3] * 30, [0] * 30
     before = whole(model, tokens, place)
-    tokens[9] = 7  # read one later
+    tokens[9] = 7
     changed = (whole(model, tokens, place) - before).abs().amax(dim=1) > 1e-7
-    assert np.flatnonzero(changed.numpy()).tolist() == list(range(10, 10 + 2**3))
+    assert np.flatnonzero(changed.numpy()).tolist() == list(range(10, 30))
 
 
 @tasks
@@ -117,7 +117,7 @@ def test_no_matrix_stretches_a_vector_beyond_the_bound() -> None:
     model.constrain()
     linear = [part for part in model.modules() if isinstance(part, torch.nn.Linear)]
     norms = [float(np.linalg.svd(part.weight.detach().numpy())[1][0]) for part in linear]
-    assert len(linear) == 2 * 4 + 1
+    assert len(linear) == 2 * 4 + 2
     np.testing.assert_allclose(norms, 0.5, rtol=1e-5)
 
 

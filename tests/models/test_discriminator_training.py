@@ -170,7 +170,7 @@ def test_samples_are_drawn_once_and_chosen_by_length(opponent: Any, little: Any)
     assert len(set(rows.tolist())) > 8
 
 
-def test_the_loss_is_the_mean_surprise_over_prefixes_with_both_kinds_alike() -> None:
+def test_the_loss_is_the_mean_surprise_over_prefixes_by_length_with_both_kinds_alike() -> None:
     model = judge()
     with torch.no_grad():
         model.head.weight.mul_(30)
@@ -186,7 +186,9 @@ def test_the_loss_is_the_mean_surprise_over_prefixes_with_both_kinds_alike() -> 
     expected = []
     for part, sign in ((real, -1), (other, 1)):
         odds = model.evidence(part).cumsum(axis=1)
-        expected.append(np.mean([np.logaddexp(0, sign * odds[i, :n]).mean() for i, n in enumerate(part.length)]))
+        weights = [np.arange(1, n + 1) ** 2 for n in part.length]
+        surprise = [np.average(np.logaddexp(0, sign * odds[i, : len(w)]), weights=w) for i, w in enumerate(weights)]
+        expected.append(np.mean(surprise))
     assert prefix_loss(model, real, other).item() == pytest.approx(np.mean(expected), abs=1e-5)
     both = side_by_side(real, other)
     assert both.tokens.shape[0] == 8
