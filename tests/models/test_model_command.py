@@ -208,6 +208,54 @@ def test_what_cannot_be_gone_on_from_is_told(made, tmp_path, capsys, words, says
     assert "an n-gram model is counted anew" in capsys.readouterr().err
 
 
+# Discriminators
+
+
+def test_a_discriminator_learns_against_one_of_ones_own_and_goes_on_after_a_kill(made, tmp_path, capsys, monkeypatch):
+    words = ["--against", str(made / "one"), "--corpus", "aird", "--size", "layers=2", "--size", "width=4"]
+    words += ["--updates", "4", "--evaluate-every", "2", "--window", "16", "--batch", "4"]
+    assert train(tmp_path, *words, name="judge", kind="discriminator") == 0
+    judge = models.load(str(tmp_path / "judge"))
+    card = judge.card
+    assert card["against"]["name"] == "one"
+    assert 0 <= card["figures"]["test"]["piece"]["calibration_error"] <= 1
+    assert set(card["figures"]["test"]["against"]) > {"samples", "wrong notes"}
+    assert all((leak["families"], leak["windows"]) == (0, 0) for leak in card["leakage"].values())
+    capsys.readouterr()
+    assert main(["model", "list", "--out", str(tmp_path)]) == 0
+    assert "discriminator, 1 voice, aird, keys: all; held out: AUC" in capsys.readouterr().out
+    from musicgym.models import training
+
+    update = training._Run._update
+
+    def killed(self, sequences):
+        if self.place.update == 3:
+            raise KeyboardInterrupt
+        return update(self, sequences)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training._Run, "_update", killed)
+        assert train(tmp_path, *words, "--checkpoint-every", "0", name="again", kind="discriminator") != 0
+    assert main(["model", "train", "--resume", "--name", "again", "--out", str(tmp_path)]) == 0
+    again = models.load(str(tmp_path / "again"))
+    assert all((again.tensors()[name] == tensor).all() for name, tensor in judge.tensors().items())
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "says"),
+    [
+        ("discriminator", [], "name that model"),
+        ("discriminator", ["--against", "nowhere"], "no model 'nowhere'"),
+        ("lstm", ["--against", "{one}"], "learns against no other: leave it out"),
+        ("discriminator", ["--against", "{one}", "--option", "range=50,70"], "the task has steps with pitches 48..83"),
+    ],
+)
+def test_what_a_discriminator_cannot_learn_against_is_told(made, tmp_path, capsys, kind, words, says):
+    words = [word.replace("{one}", str(made / "one")) for word in words]
+    assert train(tmp_path, "--corpus", "aird", *words, name="judge", kind=kind) == 2
+    assert says in capsys.readouterr().err
+
+
 # What is wrong
 
 
