@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from musicgym.agents.beginnings import Beginning
+from musicgym.agents.beginnings import Beginning, nearest_shift
 from musicgym.choice import SymbolChoice
 from musicgym.corpus.cantus_pages import heard_mode, is_cantus
 from musicgym.corpus.own_files import Opened, in_key, misread, places, scores
@@ -50,7 +50,9 @@ def parts_of(word: str, task: Task, *, key: str | None = None) -> Beginning:
         file_key = key_name(int(score.tonic[0]), int(score.mode[0]))
         notes.append(f"the file names no key: its notes fit {file_key} best (--given-key says better)")
     file_key = key_name(int(score.tonic[0]), int(score.mode[0]))
-    semitones = _shift(found.name, score, task)
+    semitones, in_learned_key = _shift(found.name, score, task)
+    if not in_learned_key:
+        notes.append(f"the agent learned in {task.transpose_to}, but no octave of the given part lies in its range there")
     if semitones:
         notes.append(f"transposed by {semitones:+} semitones into the agent's range, and back afterwards")
     moved = score.transpose(semitones)
@@ -113,18 +115,26 @@ def _chords_alone(piece: Opened, score: Score) -> tuple[Opened, list[str]]:
     return piece._replace(score=blank), notes
 
 
-def _shift(name: str, score: Score, task: Task) -> int:
-    """The fewest semitones that bring every part into its range."""
+def _shift(name: str, score: Score, task: Task) -> tuple[int, bool]:
+    """The fewest semitones that bring every part into its range, and into the key that the agent learned in, where it did in one.
+
+    With False where no octave of that key's lies in the ranges: then any key's.
+    """
+    learned = 0 if task.transpose_to is None else nearest_shift(int(score.tonic[0]), parse_key(task.transpose_to)[0])
     if not (score.pitch >= 0).any():
-        return 0
+        return learned, True
     ranges = task.choice.voice_ranges(task.voices)[list(task.given)].tolist()
     lines = [score.pitch[voice][score.pitch[voice] >= 0].astype(int) for voice in range(score.voices)]
     bounds = [(low - line.min(), high - line.max()) for line, (low, high) in zip(lines, ranges, strict=True) if line.size]
-    least, most = max((a for a, _ in bounds), default=0), min((b for _, b in bounds), default=0)
+    least, most = max(a for a, _ in bounds), min(b for _, b in bounds)
     if least > most:
         pitches = np.concatenate(lines)
         raise ValueError(
             f"{name!r} has pitches from {pitches.min()} to {pitches.max()}: wherever they are moved, they don't lie in "
             f"{' and '.join(f'{low}..{high}' for low, high in ranges)}, the range of the given part (MIDI numbers)"
         )
-    return int(min(max(0, least), most))
+    fitting = sorted(range(least, most + 1), key=abs)
+    if task.transpose_to is None:
+        return int(fitting[0]), True
+    of_key = [semitones for semitones in fitting if (semitones - learned) % 12 == 0]
+    return int((of_key or fitting)[0]), bool(of_key)

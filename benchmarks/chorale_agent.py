@@ -33,10 +33,9 @@ from musicgym.agents.runs import write_json
 from musicgym.agents.settings import Settings, reward_of, task_of
 from musicgym.agents.unseen import Unseen, as_written, unseen
 from musicgym.benchmarks.chorale_style import PAID_BY, percentiles, style
-from musicgym.benchmarks.page_by_page import write_to_each
+from musicgym.benchmarks.page_by_page import keep_median_and_worst, write_to_each
 from musicgym.benchmarks.part_writing_figures import Rate, rates
 from musicgym.benchmarks.train_controls import control_arms
-from musicgym.engine import score_of
 from musicgym.pieces import Excerpts
 from musicgym.rewards import Reward
 from musicgym.score import REST
@@ -48,6 +47,7 @@ JUDGING_SEED = 40_000
 SEEDS = (0, 1, 2)
 TWIN_SEEDS = (0,)  # of the control runs
 RULES = ("parallel_fifths", "parallel_octaves", "voice_range", "voice_crossing", "seventh_resolution")
+FEWEST = 5  # seeds of which a bootstrap says something: of three their smallest mean alone is drawn one time in 27
 EXPECTED_RATIO = 2.0  # times Bach's rate, at most, of each of these rules
 TRAINED, UNMASKED, STRICT = "trained", "trained, without mask", "trained, masks strike parallels"
 SILENT, SWAPPED = "trained, soprano silent", "trained, another's soprano"
@@ -118,19 +118,24 @@ def silenced(pages: Excerpts, given: tuple[int, ...]) -> Excerpts:
 
 
 def swapped(pages: Excerpts, given: tuple[int, ...], families: np.ndarray) -> Excerpts:
-    """Each page with what is given on another of the same length and mode, of another family of melodies where there is one.
+    """Each page with what is given on another of the same length, of another family of melodies, in the same mode where one is.
 
     Args:
         pages: (M, voices, steps).
         given: voices that are exchanged.
         families: int32 (M,).
+
+    Raises:
+        ValueError: a page of whose length there is no other family.
     """
     made = pages.take(np.arange(len(pages.length)))
     for row in range(len(pages.length)):
-        alike = (pages.length == pages.length[row]) & (pages.mode[:, 0] == pages.mode[row, 0]) & (families != families[row])
-        others = np.flatnonzero(alike)
+        long = pages.length == pages.length[row]
+        mode, foreign = pages.mode[:, 0] == pages.mode[row, 0], families != families[row]
+        kept = (long & mode & foreign, long & foreign)
+        others = next((np.flatnonzero(some) for some in kept if some.any()), np.zeros(0, np.int64))
         if not len(others):
-            others = np.delete(np.arange(len(pages.length)), row)
+            raise ValueError(f"page {row} is the only family of {pages.length[row]} steps: there is no other soprano to give it")
         other = others[np.searchsorted(others, row) % len(others)]
         for array, source in ((made.pitch, pages.pitch), (made.onset, pages.onset), (made.velocity, pages.velocity)):
             array[row, list(given)] = source[other, list(given)]
@@ -187,24 +192,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         ]
         found: list[Written] = []
         for run in runs:
-            found += run.result()
-            print(f"{found[-1].player}, seed {found[-1].seed}: {found[-1].totals.mean():.2f}", flush=True)
+            written = run.result()
+            found += written
+            print(f"{written[0].player}, seed {written[0].seed}: {written[0].totals.mean():.2f}", flush=True)
     pages = pages_of(task, asked.split, asked.pages)
     assert pages.pages is not None
+    assert pages.families is not None
     for name, choose in (("random, masked", randomly(masked=True)), ("greedy", Greedy())):
         found.append(write(name, base, pages.pages, choose))
-    written = as_written(task, pages, own_reward())
-    assert written is not None
-    bach = measured("Bach", 0, task, written[0].totals.sum(axis=1, keepdims=True), written[1], len(written[1].length))
+    own = as_written(task, pages, own_reward())
+    assert own is not None
+    bach = measured("Bach", 0, task, own[0].totals.sum(axis=1, keepdims=True), own[1], len(own[1].length))
     everything = task.changed(source=task.source.partition("/")[0]).drawn(apart=True).excerpts
     whole = measured("Bach, all excerpts", 0, task, np.zeros((len(everything.length), 1)), everything, len(everything.length))
-    totals, met = totals_table([*found, bach]), verdict(found, whole)
+    totals, met = totals_table([*found, bach], pages.families), verdict(found, whole, pages.families)
     reward, twins = own_reward(), sorted({*asked.seeds} & {*asked.twins})
     notes = [
         f"- {pages.note}; {PIECES} pieces to each by each player and seed",
         f"- {base.total_steps:,} choices, seeds {_text(asked.seeds)}, control runs {_text(twins)}",
         f"- reward: {reward.name} ({reward.fingerprint}); trained with {base.reward or reward.name} {' '.join(base.changes)}",
-        "- 95 % intervals: bootstrap over seeds, or over pages for players without seeds",
+        f"- brackets: 95 % bootstrap over seeds (of fewer than {FEWEST} the range of their means) or, without seeds, families",
         f"- Bach's rates and percentiles: {len(everything.length)} excerpts of all splits on the same grid",
         *(f"- {'met' if ok else 'MISSED'}: {name}" for name, ok in met.items()),
     ]
@@ -217,27 +224,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     }  # fmt: skip
     write_json(asked.out / "chorale_agent.json", result)
     (asked.out / "chorale_agent.md").write_text(text + "\n", encoding="utf-8")
-    keep(asked.out, found, task)
+    mine = next(w for w in found if w.player == TRAINED)
+    keep_median_and_worst(asked.out, mine.totals, mine.music, task)  # of the first seed
     print(text)
     return 0 if all(met.values()) else 1
 
 
-def keep(folder: Path, found: Sequence[Written], task: Task) -> None:
-    """Write the agent's five median pieces and its five worst, of the first seed, as MIDI and MusicXML."""
-    mine = next((w for w in found if w.player == TRAINED), None)
-    if mine is None:
-        return
-    order = np.argsort(mine.totals.ravel(), kind="stable")
-    middle = len(order) // 2
-    for kind, rows in (("worst", order[:5]), ("median", order[middle - 2 : middle + 3])):
-        for place, row in enumerate(rows.tolist()):
-            score = score_of(mine.music, row, task)
-            score.to_midi(folder / f"{kind}{place}.mid")
-            score.to_musicxml(folder / f"{kind}{place}.musicxml")
-
-
-def verdict(found: Sequence[Written], bach: Written) -> dict[str, bool]:
-    """What was expected of the trained agent, and whether it came out; nothing where none was trained."""
+def verdict(found: Sequence[Written], bach: Written, families: np.ndarray) -> dict[str, bool]:
+    """What was expected of the trained agent, and whether it came out; nothing where none was trained. `families`: the pages'."""
     mine = [w for w in found if w.player == TRAINED]
     if not mine:
         return {}
@@ -254,7 +248,7 @@ def verdict(found: Sequence[Written], bach: Written) -> dict[str, bool]:
         lost = np.mean(
             [o.totals.mean(axis=1) - m.totals.mean(axis=1) for o, m in zip(other, mine, strict=True)], axis=0
         )  # (pages,)
-        drawn = bootstrap(lost[:, None], np.arange(len(lost)), np.random.default_rng(BOOTSTRAP_SEED))
+        drawn = bootstrap(lost[:, None], families, np.random.default_rng(BOOTSTRAP_SEED))
         met[f"{player}: less than with its own, {lost.mean():.1f} a page"] = bool(np.percentile(drawn, 97.5) < 0)
     return met
 
@@ -277,15 +271,20 @@ def _players(found: Sequence[Written]) -> dict[str, list[Written]]:
     return {name: [w for w in found if w.player == name] for name in dict.fromkeys(w.player for w in found)}
 
 
-def totals_table(found: Sequence[Written]) -> str:
-    """Players by what they were paid."""
+def totals_table(found: Sequence[Written], families: np.ndarray) -> str:
+    """Players by what they were paid. `families`: int (pages,)."""
     lines = ["| player | total | by seed | different pieces |", "| --- | ---: | --- | --- |"]
     for name, mine in _players(found).items():
         values = np.concatenate([w.totals.mean(axis=1) for w in mine])[:, None]
-        group = np.repeat(np.arange(len(mine)), len(mine[0].totals)) if len(mine) > 1 else np.arange(len(values))
-        drawn = bootstrap(values, group, np.random.default_rng(BOOTSTRAP_SEED))
-        figure = Figure(float(values.mean()), *(float(q) for q in np.percentile(drawn, [2.5, 97.5])))
-        seeds = ", ".join(f"{w.totals.mean():.1f}" for w in mine)
+        means = [float(w.totals.mean()) for w in mine]
+        if 1 < len(mine) < FEWEST:
+            ends = [min(means), max(means)]
+        else:
+            group = np.repeat(np.arange(len(mine)), len(mine[0].totals)) if len(mine) > 1 else families
+            drawn = bootstrap(values, group, np.random.default_rng(BOOTSTRAP_SEED))
+            ends = [float(end) for end in np.percentile(drawn, [2.5, 97.5])]
+        figure = Figure(float(values.mean()), *ends)
+        seeds = ", ".join(f"{mean:.1f}" for mean in means)
         distinct = f"{', '.join(str(w.distinct) for w in mine)} of {mine[0].totals.size}"
         lines.append(f"| {name} | {figure.mean:.2f} [{figure.low:.2f}, {figure.high:.2f}] | {seeds} | {distinct} |")
     return "\n".join(lines)

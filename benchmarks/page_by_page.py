@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from musicgym.agents.players import Player, distinct_pieces, play
+from musicgym.engine import score_of
 from musicgym.grids import side_by_side
 from musicgym.pieces import Excerpts
 
@@ -42,3 +44,22 @@ def write_to_each(task: Task, pages: Excerpts, pieces: int, choose: Player, rewa
         music.append(judged.music)
     everything = side_by_side(music)
     return Pages(np.stack(totals), everything, distinct_pieces(everything))
+
+
+def keep_median_and_worst(folder: Path, totals: np.ndarray, music: Excerpts, task: Task, pieces: int = 5) -> None:
+    """Write the median pieces and the worst, so many of each, as MIDI and MusicXML: median0.mid ..., worst0.mid ...
+
+    Args:
+        folder: is there.
+        totals: float64 (pages, pieces), in the order of `music`.
+        music: (pages * pieces, voices, steps).
+        task: of which the pieces are.
+        pieces: of each kind; fewer where there are fewer.
+    """
+    order = np.argsort(totals.ravel(), kind="stable")
+    first = max(len(order) // 2 - pieces // 2, 0)
+    for kind, rows in (("worst", order[:pieces]), ("median", order[first : first + pieces])):
+        for place, row in enumerate(rows.tolist()):
+            score = score_of(music, row, task)
+            score.to_midi(folder / f"{kind}{place}.mid")
+            score.to_musicxml(folder / f"{kind}{place}.musicxml")

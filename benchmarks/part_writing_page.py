@@ -13,7 +13,8 @@ import numpy as np
 from musicgym import corpus
 from musicgym.agents.comparison import Figure
 from musicgym.benchmarks.discrimination import discrimination, standing, worth
-from musicgym.benchmarks.fit_part_writing import BARS, LEAST, NEAREST, SHARES, SPOILED, plain_parts
+from musicgym.benchmarks.fit_part_writing import BARS, LEAST, NEAREST, SHARES, SMALLEST, SPOILED, plain_parts
+from musicgym.benchmarks.fit_theory import CLEARLY
 from musicgym.benchmarks.part_writing_figures import rates
 from musicgym.benchmarks.spoiled_parts import NON_MUSIC_IN_PARTS, kinds_of_parts
 from musicgym.benchmarks.theory_figures import LOWEST, at_best
@@ -44,6 +45,7 @@ def page() -> str:
 def _about(real: Tunes) -> list[str]:
     names = [module.__name__.rpartition(".")[2] for module in MODULES]
     modules = ", ".join(f"[{name}](../rewards/part_writing/{name}.py)" for name in names)
+    capped = ", ".join(f"`{term}`" for term, _, _, weight in part_writing().entries if weight == LEAST / SMALLEST)
     metres = ", ".join(f"{a}/{b} ({int((real.meter == (a, b)).all(axis=1).sum())})" for a, b in ((4, 4), (3, 4)))
     return [
         "# Part-writing, in figures",
@@ -54,9 +56,11 @@ def _about(real: Tunes) -> list[str]:
             ([weights.json](../rewards/part_writing/weights.json)) were fitted on training families, to windows of {BARS} bars of
             Bach's chorales, to tell them from spoiled ones and from scripted non-music
             ([spoiled_parts](../benchmarks/spoiled_parts.py)). A rule that on validation families tells chorales from
-            none of these
-            weighs nothing; of every other, one standard deviation of Bach's own costs {LEAST:g} at least, because what one rule
-            covers in spoiled chorales an agent may break apart from it.
+            none of these weighs nothing: the interval of its AUC, widened for so many looks, must lie above 0.5 for one spoiled
+            kind, or above {CLEARLY:g} for one of the scripted kinds, which are all alike. Of every other rule one standard
+            deviation of Bach's own costs {LEAST:g}, because what one rule covers in spoiled chorales an agent may break apart
+            from it; but none weighs more than {LEAST / SMALLEST:g} for that alone, so that rules from which Bach departs by less
+            than {SMALLEST:g} cost less ({capped}).
             """
         ),
         COMMANDS,

@@ -196,10 +196,10 @@ def chord_of(pitches: Iterable[int]) -> int:
 
 
 def chords_of(pitch: np.ndarray) -> np.ndarray:
-    """`chord_of` for every step of many voices at once.
+    """As `chord_of` for every step of many voices at once, but the bass is the last voice, whatever lies below it.
 
     Args:
-        pitch: int (voices, steps), the last voice the bass; REST and BLANK are no chord's notes, and no chord stands on them.
+        pitch: int (voices, steps); REST and BLANK are no chord's notes, and no chord stands on them.
 
     Returns:
         int16 (steps,): codes, `NO_CHORD` where the notes are none.

@@ -34,13 +34,16 @@ from musicgym.files.atomic import replace_file
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+_NO_COUNTS = {"nogil": True, "_nrt": False}
+
+
 def kernel(function: F) -> F:
     """Compile a function that runs inside a kernel: no allocation, no Python objects, no exceptions.
 
     Without reference counting a call costs what its work costs; with it, passing some 25 arrays along costs 50 atomic
     operations. `kernel(f).py_func` is the plain function.
     """
-    made: F = numba.njit(nogil=True, _nrt=False, forceinline=True)(function)
+    made: F = numba.njit(**_NO_COUNTS, forceinline=True)(function)
     return made
 
 
@@ -49,13 +52,25 @@ def inlined(function: F) -> F:
 
     Half the time to compile where functions are nested deeply, more where one is called from many places.
     """
-    made: F = numba.njit(nogil=True, _nrt=False, inline="always")(function)
+    made: F = numba.njit(**_NO_COUNTS, inline="always")(function)
     return made
 
 
 def small_kernel(function: F) -> F:
     """As `kernel`, for functions of a few numbers that are called from many places: not copied into each."""
-    made: F = numba.njit(nogil=True, _nrt=False)(function)
+    made: F = numba.njit(**_NO_COUNTS)(function)
+    return made
+
+
+def hidden(function: F, *, inline: bool = False) -> F:
+    """As `small_kernel` or, with `inline`, as `kernel`, for generated modules alone: a call from Python would crash the process.
+
+    A way in from Python that unpacks some 25 arrays takes longer to compile than many a rule.
+    """
+    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, **_NO_COUNTS}
+    if inline:  # to Numba forceinline=False is no default: three times as slow
+        options["forceinline"] = True
+    made: F = numba.njit(**options)(function)
     return made
 
 

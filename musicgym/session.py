@@ -184,7 +184,7 @@ class Session:
                 f"the page; of {masks[row].sum()} choices they strike: {rules}; expected a range, a page and rules that go "
                 "together: leave one out, or make it part of the reward"
             )
-        self._is_possible = True
+        self._is_possible = self._is_possible or material is self.engine.material
 
     def split(self, masks: np.ndarray) -> Any:
         """Masks, int8 (..., codes), as `action_space.sample(mask=...)` takes them: a tuple by factor for `MultiDiscrete`."""

@@ -1,14 +1,16 @@
 """The kernels of a set of rules: what each choice pays, and what each site of a finished piece is worth.
 
 `musicgym.rewards.fuse` puts this file's functions into a generated module, where `judge`, `judge_seen`, `judge_carried`,
-`SPAN` and `SEES` are those of the set. What stands here for them belongs to the empty set.
+`follow`, `SPAN` and `SEES` are those of the set. What stands here for them belongs to the empty set.
 """
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
-from musicgym.compiled import inlined, kernel
+from musicgym.compiled import hidden, inlined, kernel
 from musicgym.handle import Handle
 from musicgym.pieces import Piece, Pieces
 from musicgym.rewards.rules import ALL, LOWER
@@ -35,6 +37,11 @@ def judge_seen(
 @kernel
 def judge_carried(piece: Piece, voice: int, step: int, carry: np.ndarray, params: np.ndarray, sums: np.ndarray) -> None:
     """As `judge`, with the carried forms; `carry` is float64 (voices, scalars) of this piece."""
+
+
+@kernel
+def follow(piece: Piece, voice: int, step: int, carry: np.ndarray, params: np.ndarray) -> None:
+    """What `judge_carried` does to `carry`, without a word of what it judges."""
 
 
 # From here on: copied into every generated module.
@@ -117,7 +124,7 @@ def pay_appended(
     _pay_appended(handle.value, params, weights, carry, np.empty(weights.shape[0]), block, out, lo, hi)
 
 
-@kernel
+@partial(hidden, inline=True)
 def _pay_appended(
     pieces: Pieces,
     params: np.ndarray,
@@ -151,7 +158,7 @@ def pay_any(
     _pay_any(handle.value, params, weights, np.empty(weights.shape[0]), block, out, lo, hi)
 
 
-@kernel
+@partial(hidden, inline=True)
 def _pay_any(
     pieces: Pieces,
     params: np.ndarray,
@@ -172,19 +179,19 @@ def _pay_any(
         put_block(block, out, first, end)
 
 
-def carry_on(handle: Handle, params: np.ndarray, weights: np.ndarray, carry: np.ndarray, rows: np.ndarray) -> None:
+def carry_on(handle: Handle, params: np.ndarray, carry: np.ndarray, rows: np.ndarray) -> None:
     """Lead the carries of these pieces, which only ever grow at their ends, through what stands there already."""
-    _carry_on(handle.value, params, carry, np.empty(weights.shape[0]), rows)
+    _carry_on(handle.value, params, carry, rows)
 
 
-@kernel
-def _carry_on(pieces: Pieces, params: np.ndarray, carry: np.ndarray, sums: np.ndarray, rows: np.ndarray) -> None:
+@partial(hidden, inline=True)
+def _carry_on(pieces: Pieces, params: np.ndarray, carry: np.ndarray, rows: np.ndarray) -> None:
     for n in rows:
         piece = view(pieces, n)
         for step in range(pieces.length[n]):
             for voice in range(pieces.pitch.shape[1]):
                 if pieces.pitch[n, voice, step] != BLANK:
-                    judge_carried(piece, voice, step, carry[n], params, sums)
+                    follow(piece, voice, step, carry[n], params)
 
 
 def judge_sites(handle: Handle, params: np.ndarray, weights: np.ndarray, marks: np.ndarray, totals: np.ndarray) -> None:
@@ -195,7 +202,7 @@ def judge_sites(handle: Handle, params: np.ndarray, weights: np.ndarray, marks: 
     _judge_sites(handle.value, params, weights, np.empty(weights.shape[0]), marks, totals)
 
 
-@kernel
+@partial(hidden, inline=True)
 def _judge_sites(
     pieces: Pieces, params: np.ndarray, weights: np.ndarray, sums: np.ndarray, marks: np.ndarray, totals: np.ndarray
 ) -> None:
@@ -230,7 +237,7 @@ def forbid_codes(
     _forbid_codes(desk.pieces, desk.plan, params, weights, np.empty(weights.shape[0]), mask, dead, lo, hi)
 
 
-@kernel
+@partial(hidden, inline=True)
 def _forbid_codes(
     pieces: Pieces,
     plan: Plan,

@@ -285,7 +285,7 @@ class BoundRules(BoundReward):
         if self._carries and self._appends:
             self.carry[rows] = 0.0
             if pieces.order[rows, 0].any() or pieces.cursor[rows].any():  # something stands there already
-                self.kernels.carry_on(self._of(pieces), self.params, self.weights, self.carry, rows)
+                self.kernels.carry_on(self._of(pieces), self.params, self.carry, rows)
 
     def state(self) -> State:
         return {**super().state(), "appends": self._appends}

@@ -14,7 +14,6 @@ from musicgym.pieces import Piece
 OCTAVE = 12
 FIFTH = 7
 STEP = 2  # semitones: the widest interval that is a step; anything wider is a leap
-STILL, OBLIQUE, CONTRARY, SIMILAR, PARALLEL = 0, 1, 2, 3, 4  # kinds of motion; PARALLEL is similar motion too
 # int64 (12,): an interval's number by its semitones, 1 a unison or octave; the tritone, fourth or fifth, is a number of its own.
 NUMBER = np.array([1, 2, 2, 3, 3, 4, 0, 5, 6, 6, 7, 7])
 
@@ -87,22 +86,6 @@ def interval_class(piece: Piece, voice: int, other: int, step: int) -> int:
 
 
 @kernel
-def motion(piece: Piece, voice: int, other: int, step: int) -> int:
-    """How two voices move together into this step.
-
-    STILL: neither moves; OBLIQUE: one does; CONTRARY: in opposite directions; SIMILAR: in the same; PARALLEL: in the
-    same, between intervals of one number (thirds, tenths). A note after a rest and a repeated note do not move.
-    """
-    one, two = moves(piece, voice, step), moves(piece, other, step)
-    if one == 0 or two == 0:
-        return STILL if one == two else OBLIQUE
-    if (one > 0) != (two > 0):
-        return CONTRARY
-    here, there = interval_class(piece, voice, other, step), interval_class(piece, voice, other, step - 1)
-    return PARALLEL if NUMBER[here] == NUMBER[there] else SIMILAR
-
-
-@kernel
 def same_direction(piece: Piece, voice: int, other: int, step: int) -> bool:
     """Whether both voices move into this step, and the same way."""
     one, two = moves(piece, voice, step), moves(piece, other, step)
@@ -110,12 +93,7 @@ def same_direction(piece: Piece, voice: int, other: int, step: int) -> bool:
 
 
 @kernel
-def attack_before(piece: Piece, voice: int, other: int, step: int) -> int:
-    """The last step before this one at which notes began in both voices; -1 where there is none."""
-    a, b = piece.previous[voice, step], piece.previous[other, step]
-    while a != b and a >= 0 and b >= 0:
-        if a > b:
-            a = piece.previous[voice, a]
-        else:
-            b = piece.previous[other, b]
-    return a if a == b else -1
+def contrary(piece: Piece, voice: int, other: int, step: int) -> bool:
+    """Whether both voices move into this step, in opposite directions."""
+    one, two = moves(piece, voice, step), moves(piece, other, step)
+    return (one > 0 and two < 0) or (one < 0 and two > 0)

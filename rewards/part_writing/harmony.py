@@ -150,7 +150,7 @@ def root_positions(piece, voice, step, *, low=0.5, high=0.85, bars=2):
 def second_inversions(piece, voice, step, *, free=1, bars=2):
     """At the end of every `bars` bars -1 for each beat on a second inversion beyond the first `free` of them.
 
-    The 6-4 is the chord that wants a reason (Piston, Harmony); the number is our own: in Bach not one beat in a hundred has one.
+    The 6-4 is the chord that wants a reason (Piston, Harmony); the number is our own. Sevenths on their fifth (4-3) count.
     """
     if not is_last(piece, voice) or not closes(piece, step, bars):
         return 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from musicgym.compiled import kernel
 from musicgym.pieces import Piece
 from musicgym.rewards.rules import rule
-from musicgym.rewards.voices import CONTRARY, FIFTH, STEP, interval_class, is_last, motion, moves, same_direction
+from musicgym.rewards.voices import FIFTH, STEP, contrary, interval_class, is_last, moves, same_direction
 
 
 @kernel
@@ -54,7 +54,7 @@ def antiparallels(piece, voice, step):
             if (
                 (size == 0 or size == FIFTH)
                 and interval_class(piece, voice, other, step - 1) == size
-                and motion(piece, voice, other, step) == CONTRARY
+                and contrary(piece, voice, other, step)
             ):
                 faults -= 1.0
     return faults

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from musicgym import Score
+from musicgym.agents.options import make_task
 from musicgym.agents.parts import parts_of
 from musicgym.agents.runs import Run
 from musicgym.agents.settings import Settings, reward_of
@@ -66,6 +67,24 @@ def test_a_melody_that_lies_too_low_is_moved_for_the_agent_and_back(runs, tmp_pa
     found, scores = composed(capsys, runs, "choir", "-n", 1, "--given", tmp_path / "low.mid", "--out", tmp_path / "out")
     assert [note.pitch for note in scores[0].notes(0)] == [note[2] - 14 for note in MELODY]
     assert "transposed by +2 semitones into the agent's range, and back afterwards" in json.dumps(found)
+
+
+def test_an_agent_that_learned_in_one_key_is_given_the_melody_in_that_key(tmp_path):
+    task = make_task("musicgym/Chorale-v0", {"transpose_to": "C", "steps_per_quarter": 2})
+    tune = Score.from_notes([MELODY], key="A major")
+    tune.to_midi(tmp_path / "tune.mid")
+    found = parts_of(str(tmp_path / "tune.mid"), task)
+    assert (found.learned, found.key, found.semitones) == ("C major", "A major", 3)
+    tune.transpose(-19).to_midi(tmp_path / "low.mid")
+    assert parts_of(str(tmp_path / "low.mid"), task).semitones == 10  # D major, lowest note 50: not down to C, but up to it
+
+
+def test_where_no_octave_of_the_learned_key_fits_any_key_will_do_and_that_is_said(tmp_path):
+    wide = [(4 * k, 4, pitch, 80) for k, pitch in enumerate((58, 70, 81, 58))]
+    Score.from_notes([wide], key="A major").to_midi(tmp_path / "wide.mid")
+    found = parts_of(str(tmp_path / "wide.mid"), make_task("musicgym/Chorale-v0", {"transpose_to": "C"}))
+    assert found.semitones == 0
+    assert "the agent learned in C, but no octave of the given part lies in its range there" in found.notes
 
 
 @pytest.mark.parametrize(

@@ -36,10 +36,11 @@ def written(player: str, total: float, faults: int = 1, share: float = 0.5) -> W
 
 
 BACH = written("Bach, all excerpts", 0.0)
+FAMILIES = np.array([0, 1], np.int32)
 
 
 def asked(*found: Written) -> list[bool]:
-    return list(verdict(found, BACH).values())
+    return list(verdict(found, BACH, FAMILIES).values())
 
 
 def test_the_verdict_asks_for_rates_style_and_an_ear_for_the_soprano() -> None:
@@ -51,12 +52,19 @@ def test_the_verdict_asks_for_rates_style_and_an_ear_for_the_soprano() -> None:
 
 
 def test_without_a_trained_agent_nothing_is_expected() -> None:
-    assert verdict([written("greedy", 0.0)], BACH) == {}
+    assert verdict([written("greedy", 0.0)], BACH, FAMILIES) == {}
 
 
 def test_totals_stand_with_their_interval_and_seeds() -> None:
-    text = totals_table([written("greedy", -3.0)])
+    text = totals_table([written("greedy", -3.0)], FAMILIES)
     assert "| greedy | -3.00 [-3.00, -3.00] | -3.0 | 2 of 6 |" in text
+
+
+def test_of_few_seeds_the_range_stands_in_brackets_and_pages_of_one_family_are_drawn_together() -> None:
+    assert "| trained | -2.00 [-3.00, -1.00] |" in totals_table([written(TRAINED, -3.0), written(TRAINED, -1.0)], FAMILIES)
+    uneven = written("greedy", 0.0)._replace(totals=np.array([[-1.0], [-3.0]]))
+    assert "-2.00 [-3.00, -1.00]" in totals_table([uneven], FAMILIES)
+    assert "-2.00 [-2.00, -2.00]" in totals_table([uneven], np.zeros(2, np.int32))
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +87,14 @@ def test_every_page_gets_the_soprano_of_another_family_in_its_mode(pages: Excerp
     expected = [3, 3, 4, 0, 2, 2]
     np.testing.assert_array_equal(made.pitch[:, 0], pages.pitch[expected, 0])
     np.testing.assert_array_equal(made.pitch[:, 1:], pages.pitch[:, 1:])
+
+
+def test_a_mode_of_one_family_gives_way_to_another_mode_and_one_family_is_named(pages: Excerpts) -> None:
+    pages.mode[:] = np.array([0, 0, 0, 1, 1, 1])[:, None]
+    made = swapped(pages, (0,), np.array([0, 0, 0, 1, 1, 1], np.int32))
+    np.testing.assert_array_equal(made.pitch[:3, 0], pages.pitch[[3, 3, 3], 0])
+    with pytest.raises(ValueError, match="page 0 is the only family"):
+        swapped(pages, (0,), np.zeros(6, np.int32))
 
 
 @pytest.mark.slow

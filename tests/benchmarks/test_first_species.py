@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from musicgym.benchmarks.first_species import PIECES, Written, main, table, verdict
+from musicgym.pieces import Excerpts
+from musicgym.score import Score
 
 MOST = np.array([0.0, 2.0])  # the optimum, by cantus firmus
 
@@ -17,7 +19,7 @@ def written(player: str, seed: int, totals: tuple[float, float], legal: float) -
     """Every piece to a cantus firmus is paid the same; this share of them is legal."""
     shape = (len(MOST), PIECES)
     lawful = np.broadcast_to(np.arange(PIECES) < legal * PIECES, shape)
-    return Written(player, seed, np.broadcast_to(np.array(totals)[:, None], shape), lawful, 7, 0.0)
+    return Written(player, seed, np.broadcast_to(np.array(totals)[:, None], shape), lawful, 7, 0.0, Excerpts.blank(0, 2, 0))
 
 
 RANDOM = written("random, masked", 0, (-10.0, -8.0), 0.0)  # ten below the optimum
@@ -76,3 +78,6 @@ def test_a_hardly_trained_agent_misses_and_the_run_says_so(tmp_path: Path, capsy
     assert "seeds 0, control runs none" in page
     assert "MISSED: legal 90% or more" in page
     assert page in capsys.readouterr().out
+    kept = {path.name: Score.from_midi(path) for path in tmp_path.glob("*.mid")}
+    assert kept.keys() == {f"{kind}{place}.mid" for kind in ("median", "worst") for place in range(5)}
+    assert {score.voices for score in kept.values()} == {2}
