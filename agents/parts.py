@@ -54,7 +54,17 @@ def parts_of(word: str, task: Task, *, key: str | None = None) -> Beginning:
     if not in_learned_key:
         notes.append(f"the agent learned in {task.transpose_to}, but no octave of the given part lies in its range there")
     if semitones:
-        notes.append(f"transposed by {semitones:+} semitones into the agent's range, and back afterwards")
+        where = (
+            "the agent's range" if task.transpose_to is None or not in_learned_key else f"{task.transpose_to}, where it learned"
+        )
+        notes.append(f"transposed by {semitones:+} semitones into {where}, and back afterwards")
+    ranges = task.choice.voice_ranges(task.voices) - semitones
+    if ranges.min() < 0 or ranges.max() > 127:
+        side = "below" if semitones > 0 else "above"
+        raise ValueError(
+            f"{found.name!r} lies {abs(semitones)} semitones {side} what the agent writes to, so that "
+            "voices beside it would leave the MIDI range 0..127: transpose it by octaves"
+        )
     moved = score.transpose(semitones)
     try:
         on_pages([moved], task)

@@ -52,6 +52,8 @@ class Wish:
             raise ValueError(f"--bars {self.bars}: expected 1 or more")
         if not 0 <= self.seed < 1 << 32:
             raise ValueError(f"--seed {self.seed}: expected 0..{(1 << 32) - 1}")
+        if self.given == "":
+            raise ValueError("--given '': expected the name of a file")
         if self.given is None and (self.keep is not None or self.given_key is not None):
             raise ValueError(f"--{'keep' if self.keep is not None else 'given-key'} goes with --given FILE")
         for key in (self.key, self.given_key):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -142,11 +143,24 @@ def _run(word: str, command: Command, rest: list[str]) -> int:
             raise
         remedy = f'pip install "musicgym[{command.extra}]"' if command.extra else f"pip install {missing}"
         return _fail(f"musicgym {word} needs {missing}, which is not installed: {remedy}", 1)
-    except (ValueError, OSError) as error:  # bad input, whose message says what to do
-        if os.environ.get("MUSICGYM_DEBUG"):
+    except Exception as error:  # bad input, whose message says what to do, and rules of a user's that don't compile
+        told = _told(error) if isinstance(error, (ValueError, OSError)) else _uncompiled(error)
+        if told is None or os.environ.get("MUSICGYM_DEBUG"):
             raise
-        return _fail(_told(error), 2 if isinstance(error, UsageError) else 1)
+        return _fail(told, 2 if isinstance(error, UsageError) else 1)
     return 0
+
+
+def _uncompiled(error: Exception) -> str | None:
+    """What Numba found wrong in a rule, in one line; None for an error that isn't Numba's."""
+    if not type(error).__module__.startswith("numba."):
+        return None
+    lines = [line for line in re.sub(r"\x1b\[[0-9;]*m", "", str(error)).splitlines() if line.strip()]
+    cause = next((line.strip() for line in lines if not line.startswith("Failed in")), "no reason given")
+    cause = re.sub(r"\bPiece\(array.*", "Piece", cause)  # a type of twenty lines
+    places = re.findall(r'File "([^"]+)", line (\d+)', str(error))
+    where = f" ({places[0][0]}:{places[0][1]})" if places else ""
+    return f"a rule doesn't compile: {cause}{where}; MUSICGYM_DEBUG=1 shows all that the compiler says"
 
 
 def _told(error: ValueError | OSError) -> str:

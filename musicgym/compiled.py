@@ -17,6 +17,7 @@ import sys
 import textwrap
 import types
 import warnings
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,7 +29,7 @@ from numba.core.dispatcher import Dispatcher
 
 import musicgym
 from musicgym.cache import cache_folder
-from musicgym.digest import digest
+from musicgym.digest import digest_of_all
 from musicgym.files.atomic import replace_file
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -112,8 +113,10 @@ def load(name: str, text: str, reached: Iterable[Any], in_place: Mapping[str, An
         in_place: names for the module's namespace; if given, the module is run in memory and not cached
             (functions of a notebook or of `__main__` cannot be imported by name in another process).
     """
+    known, kernels = digest_of_all(reached)
+    _renew(kernels)
     versions = f"{numba.__version__} {np.__version__} {musicgym.__version__} {sys.version_info[:2]}"
-    key = hashlib.sha256("\n".join([versions, text, digest(reached)]).encode()).hexdigest()[:20]
+    key = hashlib.sha256("\n".join([versions, text, known]).encode()).hexdigest()[:20]
     full_name = f"musicgym_{name}_{key}"
     if full_name in sys.modules and in_place is None:
         return sys.modules[full_name]
@@ -131,6 +134,19 @@ def load(name: str, text: str, reached: Iterable[Any], in_place: Mapping[str, An
             sys.modules[full_name] = module
             return module
     return _run(full_name, text.replace("_CACHE_", "False"), f"<{full_name}>", in_place or {})
+
+
+_FROZEN: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()  # kernel -> what it read when it was first compiled
+
+
+def _renew(kernels: list[tuple[Any, str]]) -> None:
+    """Compile anew, helpers first, if a kernel was compiled when a constant that it reads had another value than now."""
+    if any(_FROZEN.setdefault(kernel, read) != read for kernel, read in kernels if isinstance(kernel, Dispatcher)):
+        for kernel, read in reversed(kernels):
+            if isinstance(kernel, Dispatcher):
+                _FROZEN[kernel] = read
+                if kernel.signatures:
+                    kernel.recompile()
 
 
 def _run(name: str, text: str, file: str, names: Mapping[str, Any]) -> types.ModuleType:

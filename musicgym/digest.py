@@ -7,6 +7,7 @@ import enum
 import functools
 import hashlib
 import inspect
+import re
 import textwrap
 import types
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+_NUMBERED = re.compile(r"function \d+")
 _FOREIGN = ("math", "numba", "numpy")  # named, not read: their versions stand for them
 
 
@@ -29,9 +31,19 @@ def digest(functions: Iterable[Any]) -> str:
     The same in every process. Two functions of one digest compute the same, and so they do when what they
     reach is imported from elsewhere.
     """
+    return digest_of_all(functions)[0]
+
+
+def digest_of_all(functions: Iterable[Any]) -> tuple[str, list[tuple[Any, str]]]:
+    """As `digest`; and the compiled functions that are reached, callers first, each with what it reads itself, written down."""
     reader = _Reader()
     roots = [reader.text(function) for function in functions]
-    return hashlib.sha256("\n".join([*roots, *reader.lines]).encode()).hexdigest()
+    own = [
+        (kernel, _NUMBERED.sub("function", reader.lines[number]))
+        for kernel, number in reader.kernels.values()
+        if number is not None
+    ]
+    return hashlib.sha256("\n".join([*roots, *reader.lines]).encode()).hexdigest(), own
 
 
 class _Reader:
@@ -39,13 +51,17 @@ class _Reader:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self.kernels: dict[int, tuple[Any, int | None]] = {}  # by id: a compiled function and the number of its plain one
         self._numbers: dict[int, int] = {}
         self._kept: list[Any] = []  # so that no id is used twice
 
     def text(self, value: Any) -> str:
         if hasattr(value, "py_func"):  # how it is compiled matters too: fastmath, boundscheck
             options = getattr(value, "targetoptions", {})
-            return f"{self.text(value.py_func)}{sorted((k, self.text(v)) for k, v in options.items())}"
+            self.kernels.setdefault(id(value), (value, None))
+            function = self.text(value.py_func)
+            self.kernels[id(value)] = value, self._numbers.get(id(value.py_func))
+            return f"{function}{sorted((k, self.text(v)) for k, v in options.items())}"
         if isinstance(value, types.FunctionType):
             return self._function(value)
         if isinstance(value, np.ndarray):

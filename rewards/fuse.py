@@ -90,11 +90,11 @@ def _judges(rules: tuple[Rule, ...]) -> str:
         for carries in (False, True):
             lines = _lines(rules, at, carries)
             for form, some in lines.items():
-                parts.append(f"@hidden\ndef {form}_{at}_{carries:d}(piece, voice, step, {_HEADS[form]}):\n{some}\n\n")
+                parts.append(f"@hidden\ndef _{form}_{at}_{carries:d}(piece, voice, step, {_HEADS[form]}):\n{some}\n\n")
             for form, entry in calls.items():
                 called = "judge" if form == "judge_carried" and not carries else form
                 if called in lines:
-                    call = f"{called}_{at}_{carries:d}(piece, voice, step, {_HEADS[called]})\n"
+                    call = f"_{called}_{at}_{carries:d}(piece, voice, step, {_HEADS[called]})\n"
                     entry.append(f"    if {where}:\n        {call}" if where else f"    {call}")
     heads = {form: f"@inlined\ndef {form}(piece, voice, step, {head}):\n" for form, head in _HEADS.items()}
     return "".join([*parts, *(f"{head}{''.join(calls[form]) or '    pass'}\n\n\n" for form, head in heads.items())])

@@ -87,9 +87,16 @@ def test_where_no_octave_of_the_learned_key_fits_any_key_will_do_and_that_is_sai
     assert "the agent learned in C, but no octave of the given part lies in its range there" in found.notes
 
 
+def test_a_melody_beside_which_voices_would_leave_midi_is_refused_before_anything_is_composed(tmp_path):
+    Score.from_notes([[(0, 16, 5, 80)]], key="C major").to_midi(tmp_path / "low.mid")
+    with pytest.raises(ValueError, match=r"low\.mid' lies 52 semitones below what the agent writes to"):
+        parts_of(str(tmp_path / "low.mid"), make_task("musicgym/Chorale-v0", {}))
+
+
 @pytest.mark.parametrize(
     ("page", "words", "message"),
     [
+        ({}, ("--given", ""), "--given '': expected the name of a file"),
         ({"meter": (3, 4)}, (), "in 3/4 at step 0: expected 4/4, the task's metre"),
         ({}, ("--keep", "1"), "--keep 1: this agent writes voices to the whole of"),
         ({}, ("--bars", "2"), "--bars 2: the length of this agent's pieces is that of the corpus"),

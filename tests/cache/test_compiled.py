@@ -74,6 +74,39 @@ runpy.run_path(str(folder / "calling.py"))
 """
 
 
+# A session in which a constant that a compiled helper reads is tuned between two rewards.
+TUNING = """
+import importlib
+from cached_rules import tuned, tuned_rule
+from musicgym import Score
+tune = Score.from_notes([[(0, 1, 60, 80)]])
+print(tuned_rule.tuned_worth().score([tune])["tuned_worth"][0], end=" ")
+tuned.SCALE = 3.0
+importlib.reload(tuned_rule)
+print(tuned_rule.tuned_worth().score([tune])["tuned_worth"][0])
+"""
+TUNED = """
+from musicgym.compiled import kernel
+SCALE = 1.0
+
+@kernel
+def scaled(value):
+    return value * SCALE
+
+@kernel
+def twice(value):
+    return 2.0 * scaled(value)
+"""
+TUNED_RULE = """
+from cached_rules import tuned
+from musicgym.rewards import rule
+
+@rule
+def tuned_worth(piece, voice, step):
+    return tuned.twice(1.0) if piece.onset[voice, step] else 0.0
+"""
+
+
 @pytest.fixture
 def project() -> Iterator[Path]:
     """A folder that every user can read, with a user's package of rules in three files."""
@@ -110,6 +143,17 @@ def edit(path: Path, old: str, new: str) -> None:
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
     os.utime(path, ns=times)
+
+
+@pytest.mark.slow
+def test_a_constant_tuned_in_a_session_is_read_anew_and_leaves_nothing_wrong_for_the_next(project: Path) -> None:
+    package = project / "cached_rules"
+    (package / "tuned.py").write_text(TUNED)
+    (package / "tuned_rule.py").write_text(TUNED_RULE)
+    (project / "tuning.py").write_text(TUNING)
+    assert run(project, "tuning.py")[0] == "2.0 6.0"
+    edit(package / "tuned.py", "SCALE = 1.0", "SCALE = 3.0")
+    assert run(project, "tuning.py")[0] == "6.0 6.0"
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import textwrap
 
 import mido
 import pytest
@@ -283,3 +284,20 @@ def test_fields_of_abc_that_are_not_understood_are_told(folder, capsys):
 )
 def test_what_is_typed_wrongly_is_told(tune, capsys, words, message):
     assert message in run(capsys, *words, status=2).err
+
+
+def test_a_rule_that_does_not_compile_is_told_in_one_line(tune, folder, capsys, monkeypatch):
+    text = """
+        from musicgym.rewards import rule
+
+        @rule
+        def wants_what_is_not_there(piece, voice, step):
+            return float(piece.nope[voice])
+    """
+    (folder / "uncompilable.py").write_text(textwrap.dedent(text))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    assert main(["reward", "uncompilable:wants_what_is_not_there", "tune.mid"]) == 1
+    told = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "a rule doesn't compile" in told
+    assert "nope" in told
+    assert "uncompilable.py:6" in told
