@@ -15,9 +15,9 @@ from scipy.spatial.distance import jensenshannon
 
 from musicgym.agents.comparison import BOOTSTRAP_SEED, Figure, bootstrap
 from musicgym.benchmarks.events import Events, events
-from musicgym.benchmarks.ngram import NGram
 from musicgym.benchmarks.tunes import Tunes
 from musicgym.engine import as_material
+from musicgym.models.witten_bell import NGram
 from musicgym.pieces import Excerpts
 from musicgym.score import Score
 

@@ -69,6 +69,9 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "reward": Command("musicgym.rewards.commands", "reward", "Judge MIDI, MusicXML and ABC files, note by note."),
         "list": Command("musicgym.agents.listing", "list_", "Name the tasks, rewards, agents and corpora there are."),
         "corpus": Command("musicgym.corpus.commands", "corpus", "List, build and show the collections of real tunes."),
+        "model": Command(
+            "musicgym.models.commands", "model", "Train sequence models that know music, list and show them.", "agents"
+        ),
         "bench": Command(
             "musicgym.benchmarks.commands",
             "bench",

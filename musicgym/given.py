@@ -63,6 +63,25 @@ def as_scores(given: Sequence[Score | str | Path], task: Task) -> list[Score]:
     return found
 
 
+def begun_by(prefix: Score, pages: Excerpts, task: Task) -> Excerpts:
+    """The pages, blank but for these notes at their beginning. Raises ValueError for a prefix that doesn't fit."""
+    if task.given or task.begin == "filled":
+        raise ValueError("'prefix' goes with blank pages: in this task use 'given', a score of all voices with blanks")
+    begun = taken_in([prefix], task.steps_per_quarter, "prefix")
+    steps = int(begun.length[0])
+    if prefix.voices != task.voices or steps >= pages.pitch.shape[2]:
+        raise ValueError(
+            f"prefix has {prefix.voices} voices and {steps} steps: expected {task.voices} voices "
+            f"and fewer than {pages.pitch.shape[2]} steps"
+        )
+    made = pages.take(np.arange(len(pages.length)))
+    made.pitch[:], made.onset[:], made.velocity[:] = BLANK, False, 0
+    made.pitch[:, :, :steps] = begun.pitch
+    made.onset[:, :, :steps] = begun.onset
+    made.velocity[:, :, :steps] = begun.velocity
+    return made
+
+
 def _sing(pages: Excerpts, task: Task) -> None:
     """Put cantus firmi into the keys of their finals. Raises ValueError for one that leaves another voice no room."""
     (place,) = task.given

@@ -10,13 +10,12 @@ import numpy as np
 
 from musicgym.choice import StepChoice
 from musicgym.engine import ALL_ROWS, Engine, as_material
-from musicgym.given import as_scores, on_pages
-from musicgym.grids import taken_in
+from musicgym.given import as_scores, begun_by, on_pages
 from musicgym.handle import handle
 from musicgym.observation import Observation, View
 from musicgym.pieces import Excerpts
 from musicgym.registration import registered
-from musicgym.score import BLANK, Score, parse_key
+from musicgym.score import Score, parse_key
 from musicgym.task import Task, pitch_bounds
 from musicgym.threads import over_rows
 
@@ -206,7 +205,7 @@ class Session:
         if "given" in options:
             material = on_pages([_a_score(options, "given")], self.task)
         elif "prefix" in options:
-            material = self._begun_by(_a_score(options, "prefix"))
+            material = begun_by(_a_score(options, "prefix"), self.engine.material, self.task)
         else:
             material = self.engine.material
         if "key" in options:
@@ -224,24 +223,6 @@ class Session:
                 f"{who}: the score has pitches from {sounding.min()} to {sounding.max()}, but what is observed is "
                 f"{low}..{high}: transpose it, or make the environment with a wider range"
             )
-
-    def _begun_by(self, prefix: Score) -> Excerpts:
-        """The task's pages, beginning with these notes."""
-        if self.task.given or self.task.begin == "filled":
-            raise ValueError("reset option 'prefix' goes with blank pages: use 'given', a score of all voices, in this task")
-        begun = taken_in([prefix], self.task.steps_per_quarter, "prefix")
-        steps = int(begun.length[0])
-        page = self.engine.material.take(np.arange(len(self.engine.material.length)))
-        if prefix.voices != self.task.voices or steps >= page.pitch.shape[2]:
-            raise ValueError(
-                f"prefix has {prefix.voices} voices and {steps} steps: expected {self.task.voices} voices "
-                f"and fewer than {page.pitch.shape[2]} steps"
-            )
-        page.pitch[:], page.onset[:], page.velocity[:] = BLANK, False, 0
-        page.pitch[:, :, :steps] = begun.pitch
-        page.onset[:, :, :steps] = begun.onset
-        page.velocity[:, :, :steps] = begun.velocity
-        return page
 
 
 def _a_score(options: dict[str, Any], name: str) -> Score:

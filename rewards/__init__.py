@@ -10,10 +10,16 @@ if not __name__.startswith("musicgym."):
 _HOME = {
     "AtEnd": "paid",
     "BoundReward": "reward",
+    "Likelihood": "likelihood",
+    "Nearness": "latent",
     "Normalised": "paid",
     "Potential": "paid",
+    "Realness": "discriminator",
     "Reward": "reward",
     "Rules": "reward",
+    "Statistics": "statistics",
+    "Typicality": "likelihood",
+    "WindowBound": "latent",
     "names": "expression",
     "parse": "expression",
     "register": "expression",
@@ -22,19 +28,29 @@ _HOME = {
 }
 
 if TYPE_CHECKING:
+    from musicgym.rewards.discriminator import Realness
     from musicgym.rewards.expression import names, parse, register
+    from musicgym.rewards.latent import Nearness, WindowBound
+    from musicgym.rewards.likelihood import Likelihood, Typicality
     from musicgym.rewards.paid import AtEnd, Normalised, Potential
     from musicgym.rewards.reward import BoundReward, Reward, Rules
     from musicgym.rewards.rules import rule
     from musicgym.rewards.settings import with_settings
+    from musicgym.rewards.statistics import Statistics
 
 __all__ = [
     "AtEnd",
     "BoundReward",
+    "Likelihood",
+    "Nearness",
     "Normalised",
     "Potential",
+    "Realness",
     "Reward",
     "Rules",
+    "Statistics",
+    "Typicality",
+    "WindowBound",
     "names",
     "parse",
     "register",

@@ -25,6 +25,15 @@ _BUILT_IN = {
     "strict_counterpoint": "musicgym.rewards.counterpoint",
     "theory": "musicgym.rewards.theory",
 }
+# Those that are learned from music.
+_LEARNED = {
+    "discriminator": "musicgym.rewards.discriminator",
+    "likelihood": "musicgym.rewards.likelihood",
+    "statistics": "musicgym.rewards.statistics",
+    "typicality": "musicgym.rewards.likelihood",
+    "vae": "musicgym.rewards.latent",
+}
+_BUILT_IN |= _LEARNED
 _REWARDS: dict[str, Factory] = {}
 _LONGEST = 10_000  # characters: Python's own parser may fail on worse
 _PAID: dict[str, Callable[..., Reward]] = {"at_end": AtEnd, "potential": Potential, "clip": Clipped}
@@ -60,16 +69,26 @@ def names() -> list[str]:
 
 
 def documented() -> list[tuple[str, str, str]]:
-    """Name, kind and docstring of all that an expression may use, sets of rules first; a kind is "set", "rule" or "change"."""
-    sets: dict[str, Any] = {**_REWARDS, **_load_built_in()}
-    kinds: list[tuple[str, dict[str, Any]]] = [("set", sets), ("change", dict(_PAID)), ("rule", dict(RULES))]
+    """Name, kind and docstring of all that an expression may use.
+
+    Kinds, in this order: "set" (of rules, and what users register), "learned" (from music), "change" (of another reward), "rule".
+    """
+    built_in = _load_built_in()
+    learned = {name: built_in.pop(name) for name in _LEARNED}
+    sets: dict[str, Any] = {**_REWARDS, **built_in}
+    kinds: list[tuple[str, dict[str, Any]]] = [
+        ("set", sets),
+        ("learned", learned),
+        ("change", dict(_PAID)),
+        ("rule", dict(RULES)),
+    ]
     return [(name, kind, inspect.getdoc(known[name]) or "") for kind, known in kinds for name in sorted(known)]
 
 
 def parse(text: str) -> Reward:
     """The reward that an expression describes.
 
-    Names of registered rewards and rules, calls with keyword parameters (numbers or quoted text), one term of a set
+    Names of registered rewards and rules, calls with keyword parameters (numbers, quoted text, True or False), one term of a set
     (`rl_tuner.leap`), `+ - *`, numbers, brackets, and `at_end(a)`, `potential(a, gamma=0.99)`, `clip(a, low=-1, high=1)`.
 
     Raises:
@@ -140,24 +159,32 @@ def _combined(left: Reward | float, op: ast.operator, right: Reward | float, tex
 def _called(name: str, node: ast.Call, text: str) -> Reward:
     if any(word.arg is None for word in node.keywords):
         raise ValueError(f"reward {text!r}: ** is not understood; expected {name}(parameter=1)")
-    given = {word.arg: _parameter(word.value, text) for word in node.keywords if word.arg}
+    factory = _PAID[name] if name in _PAID else _known(name, text)
+    given = {word.arg: _parameter(word.value, text, _is_flag(factory, word.arg)) for word in node.keywords if word.arg}
     if name not in _PAID:
-        factory = _known(name, text)
         if node.args:
             raise ValueError(f"reward {text!r}: parameters of {name} need their names, as in {name}(parameter=1)")
         return _call(factory, name, given, text)
     inner = _value(node.args[0], text) if len(node.args) == 1 else None
     if not isinstance(inner, Reward):
         raise ValueError(f"reward {text!r}: {name} expects one reward first, then named numbers")
-    return _call(_PAID[name], name, {"inner": inner, **given}, text)
+    return _call(factory, name, {"inner": inner, **given}, text)
 
 
-def _parameter(node: ast.expr, text: str) -> Any:
+def _is_flag(factory: Callable[..., Reward], parameter: str) -> bool:
+    """Whether a parameter is either True or False."""
+    takes = inspect.signature(factory).parameters
+    return parameter in takes and isinstance(takes[parameter].default, bool)
+
+
+def _parameter(node: ast.expr, text: str, is_flag: bool) -> Any:
     try:
         value = ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
         raise ValueError(f"reward {text!r}: parameter {ast.unparse(node)!r}: expected a number or quoted text") from error
-    if type(value) not in (int, float, str):
+    if is_flag and value.__class__ is not bool:
+        raise ValueError(f"reward {text!r}: parameter {value!r}: expected True or False")
+    if not is_flag and type(value) not in (int, float, str):
         raise ValueError(f"reward {text!r}: parameter {value!r}: expected a number or quoted text")
     return value
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import difflib
 import hashlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
@@ -54,6 +54,11 @@ class BoundReward(abc.ABC):
         """From now on finished music is read, site by site: an agent's progress has no part in it."""
         for part in self.parts:
             part.read()
+
+    def share(self, known: dict[Hashable, BoundReward]) -> None:
+        """Use what other rewards of the same environment use already, such as a model that reads along: `known`, by key."""
+        for part in self.parts:
+            part.share(known)
 
     def state(self) -> State:
         """A copy of what the reward remembers."""
@@ -342,6 +347,7 @@ class BoundSum(BoundReward):
         self.weights = [weight for _, weight in reward.parts]
         names = [(part.name, bound.terms) for (part, _), bound in zip(reward.parts, parts, strict=True)]
         self.terms = unique_terms(names)
+        self.share({})
 
     def __call__(self, pieces: Pieces) -> np.ndarray:
         rows = [np.float32(weight) * part(pieces) for weight, part in zip(self.weights, self.parts, strict=True)]

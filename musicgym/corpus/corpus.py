@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from musicgym.corpus import built, folder, windows
+from musicgym.corpus import built, families, folder, windows
 from musicgym.corpus.built import Built
 from musicgym.corpus.families import SPLITS
 from musicgym.corpus.folder import Failure
@@ -185,6 +185,13 @@ class Corpus:
     def exact(self) -> np.ndarray:
         """bool (M,): no note had to be moved to fit the grid."""
         return self._fits
+
+    def interval_windows(self) -> tuple[np.ndarray, np.ndarray]:
+        """Every window of 17 notes of every voice, as intervals, int8 (W, 16), and its piece, int64 (W,): the same in all keys.
+
+        By such windows pieces are known for variants of each other; no two parts of the split share one.
+        """
+        return families.windows_of(self._data.store)
 
     def summary(self) -> dict[str, Any]:
         """Counts, for people and reports."""

@@ -41,7 +41,8 @@ def test_no_command_shows_the_overview_and_is_a_usage_error(capsys):
 
 
 @pytest.mark.parametrize(
-    ("word", "advice"), [("trian", "did you mean train?"), ("xyzzy", "there are train, compose, reward, list, corpus, bench")]
+    ("word", "advice"),
+    [("trian", "did you mean train?"), ("xyzzy", "there are train, compose, reward, list, corpus, model, bench")],
 )
 def test_an_unknown_command_names_the_nearest(word, advice, capsys):
     assert main([word]) == 2

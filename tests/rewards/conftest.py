@@ -46,6 +46,24 @@ def play() -> Any:
 
 
 @pytest.fixture(scope="session")
+def lstm() -> Any:
+    """`lstm(task, seed=0)`: a small model of random weights, large enough that its logits differ; each seed has its own."""
+    import torch
+
+    from musicgym.models.lstm import LSTM
+
+    def made(task: Task, seed: int = 0) -> LSTM:
+        with torch.random.fork_rng(), torch.no_grad():
+            torch.manual_seed(seed)
+            model = LSTM(task, f"lstm-{seed}", units=8, embedding=4)
+            for weights in model.parameters():
+                weights.mul_(3)
+        return model
+
+    return made
+
+
+@pytest.fixture(scope="session")
 def golden() -> dict[str, dict[str, Any]]:
     """Sequence name -> actions, the terms at every step, totals and evaluation counters, as the original code computes them."""
     found: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent.parent / "data" / "rl_tuner_golden.json").read_text())

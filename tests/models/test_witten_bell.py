@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musicgym.benchmarks.ngram import NGram
+from musicgym.models.witten_bell import NGram
 
 SEQUENCES = st.lists(st.lists(st.integers(0, 4), max_size=12), min_size=1, max_size=6).filter(any)
 

@@ -1,4 +1,4 @@
-"""An n-gram model of sequences of whole numbers, with Witten-Bell smoothing."""
+"""Counts of n-grams in sequences of whole numbers, and the probabilities that Witten and Bell make of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _BEGINNING = 0  # number of the context that reaches back before a sequence's fi
 _UNSEEN = -1
 
 
-class _Level(NamedTuple):
+class Level(NamedTuple):
     """What was counted after contexts of one length. Contexts are numbered; a seen gram is the next level's context, plus 1."""
 
     grams: np.ndarray  # int64 (G,), rising: context * vocabulary + token
@@ -28,6 +28,9 @@ class NGram:
     zero-frequency problem", method C, interpolated as in Chen and Goodman 1998, "An empirical study of smoothing techniques for
     language modeling"). Contexts at a sequence's beginning know that it begins there. No random draw has a part in it.
 
+    What is known of each token before it comes, such as its voice, may stand in the place of the empty context: then each of
+    these has its own counts of single tokens, and longer contexts, which begin with a token, know what was known of that one.
+
     Args:
         vocabulary: tokens are 0..vocabulary - 1.
         order: tokens of context + 1.
@@ -43,13 +46,14 @@ class NGram:
             raise ValueError(f"NGram(vocabulary={vocabulary}, order={order}): both must be 1 or more")
         self.vocabulary = vocabulary
         self.order = order
-        self._levels: list[_Level] = []
+        self.levels: list[Level] = []  # a level for each length of contexts, from none; empty until `fit`
 
-    def fit(self, sequences: Sequence[np.ndarray]) -> NGram:
+    def fit(self, sequences: Sequence[np.ndarray], known: Sequence[np.ndarray] | None = None) -> NGram:
         """Count anew; returns the model itself.
 
         Args:
             sequences: int arrays of one dimension.
+            known: int arrays of the same lengths, 0..: what is known of each token before it comes; None for nothing.
 
         Raises:
             ValueError: no token at all, or one outside the vocabulary.
@@ -57,34 +61,42 @@ class NGram:
         tokens, first = self._flat(sequences)
         if not len(tokens):
             raise ValueError(f"NGram.fit: {len(sequences)} sequences without a token: expected at least one token")
-        self._levels = []
-        context = np.zeros(len(tokens), np.int64)
+        self.levels = []
+        context = _known(known, len(tokens))
         for _ in range(self.order):
             keys = context * self.vocabulary + tokens
             grams, gram, counts = np.unique(keys, return_inverse=True, return_counts=True)
             owners = grams // self.vocabulary
             total = np.append(np.bincount(owners, counts), 0).astype(np.int64)
-            self._levels.append(_Level(grams, counts, total, np.append(np.bincount(owners), 0)))
+            self.levels.append(Level(grams, counts, total, np.append(np.bincount(owners), 0)))
             context = _longer(gram, first)
         return self
 
-    def log_prob(self, sequences: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def log_prob(self, sequences: Sequence[np.ndarray], known: Sequence[np.ndarray] | None = None) -> list[np.ndarray]:
         """Natural logarithm of each token's probability given those before it in its sequence, float64 of the same lengths.
+
+        Args:
+            sequences: int arrays of one dimension.
+            known: as the model was fitted with.
 
         Raises:
             ValueError: a token outside the vocabulary, or the model isn't fitted.
         """
         tokens, first = self._flat(sequences)
         probability = np.full(len(tokens), 1 / self.vocabulary)
-        context = np.zeros(len(tokens), np.int64)
+        context = _known(known, len(tokens))
         for level in self._fitted():
             probability, gram = self._interpolated(level, context, tokens, probability)
             context = _longer(gram, first)
         ends = np.cumsum([len(sequence) for sequence in sequences])
         return np.split(np.log(probability), ends[:-1]) if len(sequences) else []
 
-    def distribution(self, contexts: Sequence[np.ndarray]) -> np.ndarray:
+    def distribution(self, contexts: Sequence[np.ndarray], known: Sequence[np.ndarray] | None = None) -> np.ndarray:
         """Probability of every token after each of N beginnings of sequences, float64 (N, vocabulary); a beginning may be empty.
+
+        Args:
+            contexts: int arrays of one dimension.
+            known: as the model was fitted with; each is longer by one, for the token to come.
 
         Raises:
             ValueError: as `log_prob`.
@@ -93,7 +105,7 @@ class NGram:
         last = np.roll(first, -1)  # the tokens put there in the place of the next one
         every = np.arange(self.vocabulary)
         probability = np.full((len(contexts), self.vocabulary), 1 / self.vocabulary)
-        context = np.zeros(len(tokens), np.int64)
+        context = _known(known, len(tokens))
         for level in self._fitted():
             probability, _ = self._interpolated(level, context[last][:, None], every, probability)
             _, gram = self._interpolated(level, context, tokens, np.zeros(len(tokens)))
@@ -101,7 +113,7 @@ class NGram:
         return probability
 
     def _interpolated(
-        self, level: _Level, context: np.ndarray, token: np.ndarray, shorter: np.ndarray
+        self, level: Level, context: np.ndarray, token: np.ndarray, shorter: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities given contexts of this level and those given shorter ones; and the numbers of the grams or `_UNSEEN`."""
         key = context * self.vocabulary + token  # below 0 where the context is unseen
@@ -122,10 +134,22 @@ class NGram:
         first[(np.cumsum(lengths) - lengths)[lengths > 0]] = True
         return tokens, first
 
-    def _fitted(self) -> list[_Level]:
-        if not self._levels:
+    def _fitted(self) -> list[Level]:
+        if not self.levels:
             raise ValueError("NGram: fit the model before asking it for probabilities")
-        return self._levels
+        return self.levels
+
+
+def _known(known: Sequence[np.ndarray] | None, tokens: int) -> np.ndarray:
+    """The empty contexts of all tokens, int64 (T,): the number of what is known. Raises ValueError for other lengths."""
+    if known is None:
+        return np.zeros(tokens, np.int64)
+    flat = np.concatenate([np.zeros(0, np.int64), *known]).astype(np.int64)
+    if len(flat) != tokens or flat.min(initial=0) < 0:
+        raise ValueError(
+            f"known holds {len(flat)} numbers from {flat.min(initial=0)} on: expected one for each of {tokens} tokens, 0.."
+        )
+    return flat
 
 
 def _longer(gram: np.ndarray, first: np.ndarray) -> np.ndarray:

@@ -1,0 +1,315 @@
+"""Does adversarial training make a generator's pieces harder to tell from real ones, and at what price?
+
+    python -m musicgym.benchmarks.adversarial                      # after musicgym.benchmarks.train_models; goes on after a kill
+    python -m musicgym.benchmarks.adversarial --quick --out DIR    # the same in seconds, for tests: the figures mean nothing
+
+The melody LSTM learns against the melody discriminator, five times with seeds of its own (`CONTEST`). Before and after that it
+writes pieces on pages of real windows. Three judges that have seen nothing yet (`fresh_judges`) learn to tell these from the
+windows of the training split, stop early by the validation split, and are asked about the test split; all pieces are as long as
+the real ones, window by window. Both generators stand on the same pages and have judges of the same seeds.
+
+Intervals: 95 %, percentile bootstrap over seeds and, within them, melody families; the same draws for both generators.
+
+Expected, before the first run: for each of the three judges the AUC falls, the two intervals apart; distinct 4-grams and Vendi
+score are not below those of the pretrained generator (the interval of the difference, over seeds, reaches 0); nineteen of twenty
+pieces have no longer copy from the training split than nineteen of twenty real test windows have. A run that misses one of these
+ends with status 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import platform
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from musicgym.agents.comparison import BOOTSTRAP_SEED, RESAMPLES, Figure
+from musicgym.agents.runs import write_json
+from musicgym.benchmarks.diversity import distinct, longest_copies, vendi
+from musicgym.benchmarks.fresh_judges import KINDS, Budget, Sides, verdict
+from musicgym.benchmarks.train_models import MELODIES, MELODY, MODELS, quick, train_one
+from musicgym.corpus import SPLITS
+from musicgym.models import material
+from musicgym.models.adversarial import contest
+from musicgym.models.checkpoint import NAME as CHECKPOINT
+from musicgym.models.contest import Contest, Round
+from musicgym.models.discriminator import Discriminator
+from musicgym.models.material import Moves, Music, Windows, drawn, music_of
+from musicgym.models.neural import NeuralModel
+from musicgym.models.opposition import made_up
+from musicgym.models.storing import load, save
+from musicgym.models.tokens import alphabet_of, encode, readable
+from musicgym.pieces import Excerpts
+
+GENERATOR, DISCRIMINATOR = "melody-lstm", "melody-discriminator"
+ARMS = ("pretrained", "adversarial")
+SEEDS = (0, 1, 2, 3, 4)
+CONTEST = Contest(rounds=400, batch=64, steps=128, threads=2)
+BUDGET = Budget(threads=2)
+COUNTS = {"train": 2048, "valid": 384, "test": 768}  # windows, at most
+_PAGES, _SAMPLES, _JUDGES = 11, 12, 13  # beside a seed: what is drawn by
+
+
+class Scale(NamedTuple):
+    """How much is done."""
+
+    seeds: tuple[int, ...]
+    contest: Contest
+    budget: Budget
+    counts: dict[str, int]
+
+
+FULL = Scale(SEEDS, CONTEST, BUDGET, COUNTS)
+QUICK = Scale(
+    (0, 1),
+    Contest(rounds=2, batch=8, steps=32),
+    Budget(updates=4, batch=8, evaluate_every=2),
+    {"train": 16, "valid": 8, "test": 12},
+)
+
+Pieces = dict[str, tuple[Music, Moves]]  # by split
+
+
+def pieces_of(corpus: str) -> Pieces:
+    """The pieces of each split, and where they may be moved."""
+    found = material.open_corpus(corpus, MELODY)
+    parts: Pieces = {}
+    for split in SPLITS:
+        music = material.whole_pieces(material.part_of(found, split), MELODY)
+        parts[split] = material.fitting(music, material.moves(music, MELODY, "all"))
+    return parts
+
+
+def one_seed(
+    generator: NeuralModel, discriminator: Discriminator, pieces: Pieces, scale: Scale, seed: int, out: Path
+) -> dict[str, Any]:
+    """The contest of one seed, and what judges and measures say of both generators; what was done already is not done again."""
+    settings = dataclasses.replace(scale.contest, seed=seed)
+    about = {
+        "contest": dataclasses.asdict(settings),
+        "budget": scale.budget._asdict(),
+        "counts": scale.counts,
+        "generator": generator.fingerprint,
+        "discriminator": discriminator.fingerprint,
+    }
+    path, folder = out / f"seed-{seed}.json", out / f"seed-{seed}"
+    if path.exists():
+        known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if known["about"] != json.loads(json.dumps(about)):
+            raise ValueError(f"{str(path)!r} was made by other settings or models: choose another --out, or remove it")
+        return known
+    folder.mkdir(parents=True, exist_ok=True)
+    learner = _copy_of(generator)
+    rounds: list[Round] = []
+    outcome = contest(
+        learner,
+        discriminator,
+        pieces["train"],
+        settings,
+        folder=folder,
+        resume=(folder / CHECKPOINT).exists(),
+        watcher=rounds.append,
+    )
+    save(learner, folder / "generator", {"contest": dataclasses.asdict(settings), "from": generator.fingerprint})
+    windows = {split: _windows(*pieces[split], settings.steps, scale.counts[split], seed) for split in SPLITS}
+    arms = {
+        arm: _judged(model, pieces, windows, scale.budget, seed) for arm, model in zip(ARMS, (generator, learner), strict=True)
+    }
+    music, _ = pieces["test"]
+    made = {
+        "about": about,
+        "seconds": outcome.seconds,
+        "rounds": [one._asdict() for one in rounds],
+        "families": music.families[windows["test"].piece].tolist(),
+        "real_copies": longest_copies(music_of(music, windows["test"]), pieces["train"][0].excerpts).tolist(),
+        "arms": arms,
+    }
+    write_json(path, made)
+    return made
+
+
+def _copy_of(model: NeuralModel) -> NeuralModel:
+    made: Any = type(model)
+    copied: NeuralModel = made(model.task, f"{model.name}-adversarial", **model.config)
+    copied.load_tensors({name: tensor.clone() for name, tensor in model.tensors().items()})
+    return copied
+
+
+def _windows(music: Music, moves: Moves, steps: int, count: int, seed: int) -> Windows:
+    """At most so many windows that models read, each step of a piece in one of them."""
+    rng = np.random.default_rng([seed, _PAGES])
+    found = drawn(music, moves, steps, rng)
+    fits = readable(music_of(music, found), alphabet_of(MELODY))
+    rows = np.flatnonzero(fits & (found.stop - found.start >= steps // 2))
+    return found.take(np.sort(rng.permutation(rows)[:count]))
+
+
+def _judged(model: NeuralModel, pieces: Pieces, windows: dict[str, Windows], budget: Budget, seed: int) -> dict[str, Any]:
+    """What judges and measures say of a generator."""
+    sides: dict[str, Sides] = {}
+    written: dict[str, Excerpts] = {}
+    for number, split in enumerate(SPLITS):
+        real = music_of(pieces[split][0], windows[split])
+        first = int(np.random.SeedSequence([seed, _SAMPLES, number]).generate_state(1, np.uint64)[0] >> np.uint64(3))
+        written[split] = made_up(model, real, first)
+        sides[split] = Sides(*(encode(part, model.alphabet, 1) for part in (real, written[split])))
+    judges = {}
+    for number, kind in enumerate(KINDS):
+        of_judge = int(np.random.SeedSequence([seed, _JUDGES, number]).generate_state(1)[0])
+        found = verdict(kind, model.alphabet, sides["train"], sides["valid"], sides["test"], budget, of_judge)
+        judges[kind] = {
+            "auc": found.auc,
+            "updates": found.updates,
+            "real": found.real.tolist(),
+            "generated": found.generated.tolist(),
+        }
+    test = written["test"]
+    return {
+        "judges": judges,
+        "distinct": distinct(test),
+        "vendi": vendi(test),
+        "copies": longest_copies(test, pieces["train"][0].excerpts).tolist(),
+    }
+
+
+class Table(NamedTuple):
+    """What all seeds say together."""
+
+    auc: dict[str, dict[str, Figure]]  # judge -> arm, and "difference"
+    diversity: dict[str, dict[str, Figure]]  # "distinct" and "vendi" -> arm, and "difference"
+    copies: dict[str, dict[str, float]]  # arm, and "real" -> 95th percentile, most, and share above the real 95th percentile
+
+
+def table(found: Sequence[dict[str, Any]]) -> Table:
+    """The figures of all seeds.
+
+    Args:
+        found: of `one_seed`, one for each.
+    """
+    rng = np.random.default_rng(BOOTSTRAP_SEED)
+    seeds = rng.integers(len(found), size=(RESAMPLES, len(found)))
+    weights = [_family_weights(np.array(one["families"]), rng) for one in found]
+    aucs = {}
+    for kind in KINDS:
+        point, draws = {}, {}
+        for arm in ARMS:
+            judged = [one["arms"][arm]["judges"][kind] for one in found]
+            wins = [_wins(np.array(one["real"]), np.array(one["generated"])) for one in judged]
+            point[arm] = float(np.mean([matrix.mean() for matrix in wins]))
+            by_seed = np.stack([_resampled(matrix, weight) for matrix, weight in zip(wins, weights, strict=True)])
+            draws[arm] = np.take_along_axis(by_seed.T, seeds, axis=1).mean(axis=1)
+        aucs[kind] = _with_difference(point, draws)
+    diversity = {}
+    for name in ("distinct", "vendi"):
+        values = {arm: np.array([one["arms"][arm][name] for one in found]) for arm in ARMS}
+        draws = {arm: values[arm][seeds].mean(axis=1) for arm in ARMS}
+        diversity[name] = _with_difference({arm: float(values[arm].mean()) for arm in ARMS}, draws)
+    longest = {arm: np.concatenate([one["arms"][arm]["copies"] for one in found]) for arm in ARMS}
+    longest["real"] = np.concatenate([one["real_copies"] for one in found])
+    usual = float(np.percentile(longest["real"], 95))
+    copies = {
+        name: {
+            "95th percentile": float(np.percentile(values, 95)),
+            "most": float(values.max()),
+            "share above real": float((values > usual).mean()),
+        }
+        for name, values in longest.items()
+    }
+    return Table(aucs, diversity, copies)
+
+
+def _wins(real: np.ndarray, generated: np.ndarray) -> np.ndarray:
+    """float64 (M, M): whether each real piece is taken for likelier real than each generated one; a tie is a half."""
+    return np.asarray((np.sign(real[:, None] - generated) + 1) / 2)
+
+
+def _family_weights(families: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """How often each piece is drawn where families are, float64 (RESAMPLES, M)."""
+    _, group = np.unique(families, return_inverse=True)
+    count = int(group.max()) + 1
+    return np.asarray(rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)[:, group], np.float64)
+
+
+def _resampled(wins: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The AUC of each resample, float64 (RESAMPLES,)."""
+    return np.asarray(((weights @ wins) * weights).sum(axis=1) / weights.sum(axis=1) ** 2)
+
+
+def _with_difference(point: dict[str, float], draws: dict[str, np.ndarray]) -> dict[str, Figure]:
+    """A figure for each arm, and for the second less the first."""
+    before, after = ARMS
+    point = {**point, "difference": point[after] - point[before]}
+    draws = {**draws, "difference": draws[after] - draws[before]}
+    return {name: Figure(point[name], *np.percentile(draws[name], [2.5, 97.5]).tolist()) for name in point}
+
+
+def expected(found: Table) -> dict[str, bool]:
+    """What was expected, and whether it came out."""
+    before, after = ARMS
+    met = {
+        f"the {kind} tells less well, intervals apart": figures[after].high < figures[before].low
+        for kind, figures in found.auc.items()
+    }
+    met |= {f"{name} not below the pretrained": figures["difference"].high >= 0 for name, figures in found.diversity.items()}
+    usual = found.copies["real"]["95th percentile"]
+    met["longest copies no longer than real ones'"] = found.copies[after]["95th percentile"] <= usual
+    return met
+
+
+def markdown(found: Table, met: dict[str, bool], note: str) -> str:
+    """The figures as tables."""
+    lines = ["## Adversarial training", "", note, "", f"| | {' | '.join(ARMS)} | difference |", "| --- | ---: | ---: | ---: |"]
+    for label, part in (("AUC of the ", found.auc), ("", found.diversity)):
+        for name, figures in part.items():
+            cells = [f"{f.mean:.3f} [{f.low:.3f}, {f.high:.3f}]" for f in figures.values()]
+            lines.append(f"| {label}{name} | {' | '.join(cells)} |")
+    columns = list(next(iter(found.copies.values())))
+    lines += ["", f"| longest copy, in steps | {' | '.join(columns)} |", "| --- |" + " ---: |" * len(columns)]
+    lines += [
+        f"| {name} | {' | '.join(f'{values[column]:.3g}' for column in columns)} |" for name, values in found.copies.items()
+    ]
+    return "\n".join([*lines, "", *(f"- {'met' if value else 'MISSED'}: {name}" for name, value in met.items()), ""])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run all seeds, write JSON and tables, and say whether what was expected came out."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", type=Path, default=Path("runs/models"), help="where train_models left them")
+    parser.add_argument("--out", type=Path, default=Path("runs/adversarial"))
+    parser.add_argument("--quick", action="store_true", help="tiny models trained on the spot, two seeds: to see that all runs")
+    asked = parser.parse_args(argv)
+    scale, folder, corpus = (QUICK if asked.quick else FULL), asked.models, "aird" if asked.quick else MELODIES
+    with tempfile.TemporaryDirectory() as temporary:
+        if asked.quick:
+            folder = Path(temporary)
+            for name in (GENERATOR, DISCRIMINATOR):
+                train_one(name, quick(MODELS[name].recipe), folder)
+        generator, discriminator = (load(folder / name, MELODY) for name in (GENERATOR, DISCRIMINATOR))
+    if not isinstance(generator, NeuralModel) or not isinstance(discriminator, Discriminator):
+        raise TypeError(f"{generator.kind} and {discriminator.kind}: expected a network and a discriminator")
+    asked.out.mkdir(parents=True, exist_ok=True)
+    pieces = pieces_of(corpus)
+    found = []
+    for seed in scale.seeds:
+        found.append(one_seed(generator, discriminator, pieces, scale, seed, asked.out))
+        aucs = {arm: {kind: round(j["auc"], 3) for kind, j in said["judges"].items()} for arm, said in found[-1]["arms"].items()}
+        print(f"seed {seed}: {aucs}", flush=True)
+    figures = table(found)
+    met = expected(figures)
+    note = f"{len(found)} seeds, {len(found[0]['families'])} test windows each, {scale.contest.rounds} rounds."
+    text = markdown(figures, met, note)
+    result = {"machine": platform.platform(), "table": figures._asdict(), "expected": met}
+    write_json(asked.out / "adversarial.json", result)
+    (asked.out / "adversarial.md").write_text(text, encoding="utf-8")
+    print(text)
+    return 0 if all(met.values()) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,89 @@
+"""How a generator and a discriminator learn in turns: the settings of `musicgym.models.adversarial`, and what rounds show."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from musicgym.models.discriminator import Discriminator
+
+
+@dataclasses.dataclass(frozen=True)
+class Contest:
+    """How the two learn.
+
+    Args:
+        rounds: how often each has its turn.
+        batch: pieces a round.
+        steps: of a piece, at most.
+        generator_rate: its learning rate.
+        discriminator_rate: its learning rate.
+        discriminator_updates: of the discriminator, a round.
+        leash: weight of the divergence from the pretrained generator, in nats of evidence a nat. With 1 and a discriminator that
+            is right, the generator ends half way, in logarithms, between the pretrained one and the real music.
+        discount: of evidence a token further on; 0 counts only what a token is paid at once.
+        largest: nats that a token's evidence counts as, at most, for or against.
+        pool: old pieces that are kept.
+        pool_share: of what the discriminator sees of the generator's, as soon as there are old pieces.
+        clip: largest norm of the generator's gradient.
+        seed: of all draws.
+        threads: of torch.
+
+    Raises:
+        ValueError: naming the field and what it expects.
+    """
+
+    rounds: int = 400
+    batch: int = 64
+    steps: int = 128
+    generator_rate: float = 3e-4
+    discriminator_rate: float = 5e-4
+    discriminator_updates: int = 1
+    leash: float = 1.0
+    discount: float = 0.5
+    largest: float = 3.0
+    pool: int = 4096
+    pool_share: float = 0.5
+    clip: float = 1.0
+    seed: int = 0
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("rounds", "batch", "steps", "discriminator_updates", "pool", "threads", "seed"):
+            value, least = getattr(self, name), 0 if name in ("seed", "pool") else 1
+            if value.__class__ is not int or not least <= value < 1 << 32:
+                raise ValueError(f"{name}={value!r}: expected a whole number, {least} or more")
+        for name in ("generator_rate", "discriminator_rate", "leash", "discount", "largest", "pool_share", "clip"):
+            value, above = getattr(self, name), name in ("largest", "clip")
+            most = 1.0 if name in ("discount", "pool_share") else math.inf
+            if (
+                value.__class__ not in (int, float)
+                or not math.isfinite(value)
+                or not 0 <= value <= most
+                or (above and value == 0)
+            ):
+                expects = "a share within 0..1" if most == 1 else f"a number {'above' if above else 'from'} 0"
+                raise ValueError(f"{name}={value!r}: expected {expects}")
+
+
+class Round(NamedTuple):
+    """What one round showed."""
+
+    round: int  # from 1 on
+    rounds: int
+    log_odds: float  # of the generator's pieces, in the mean, before both learn
+    surprise: float  # of the discriminator at which is which, in nats: 0.693 is not to know
+    divergence: float  # of the generator from the pretrained one, in nats a token
+    entropy: float  # of the generator, in nats a token
+    seconds: float  # so far
+
+
+class Outcome(NamedTuple):
+    """How a contest ended. The generator has its last weights."""
+
+    rounds: int
+    seconds: float
+    discriminator: Discriminator
+    last: Round | None  # None where there was nothing left to do

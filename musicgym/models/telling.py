@@ -1,0 +1,44 @@
+"""Cards of models in words: a line of a list, a page. Loads no torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def row_of(card: dict[str, Any]) -> dict[str, Any]:
+    """What `list` says of a model."""
+    training, figures = card.get("training") or {}, card.get("figures") or {}
+    return {
+        "name": card["name"],
+        "kind": card["kind"],
+        "voices": card["task"].get("voices"),
+        "corpus": (card.get("corpus") or {}).get("name"),
+        "transpose": training.get("transpose"),
+        "finished": training.get("finished"),
+        "test": figures.get("test"),
+    }
+
+
+def line_of(row: dict[str, Any]) -> str:
+    figures = "" if row["test"] is None else f"; held out: {_in_short(row['test'])}"
+    state = ", not finished" if row["finished"] is False else ""
+    voices = "1 voice" if row["voices"] == 1 else f"{row['voices']} voices"
+    return f"{row['path']}  {row['kind']}, {voices}, {row['corpus']}, keys: {row['transpose']}{figures}{state}"
+
+
+def _in_short(test: dict[str, Any]) -> str:
+    return f"AUC {test['piece']['auc']:.3f}" if "piece" in test else f"{test['slot']['nats']:.3f} nats a slot"
+
+
+def told(card: dict[str, Any]) -> str:
+    """A card for people: what it says of itself, sizes, and figures as a table."""
+    lines = [card.get("text") or f"{card['name']}: {card['kind']}, not finished", "", f"sizes: {card['config']}"]
+    for part, figures in (card.get("figures") or {}).items():
+        lines += ["", f"{part}: {figures['pieces']:,} pieces of {figures['families']:,} families", "  per       nats  accuracy"]
+        units = {unit: value for unit, value in figures.items() if isinstance(value, dict)}
+        lines += [f"  {unit:8} {v['nats']:5.3f}  {v['accuracy']:8.1%}" for unit, v in units.items() if "accuracy" in v]
+        for unit, value in units.items():
+            if "accuracy" not in value:
+                lines.append(f"  {unit}: " + ", ".join(f"{name.replace('_', ' ')} {v:.3g}" for name, v in value.items()))
+    versions = ", ".join(f"{name} {version}" for name, version in (card.get("versions") or {}).items())
+    return "\n".join([*lines, "", versions])
