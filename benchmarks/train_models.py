@@ -8,7 +8,7 @@
 
 They learn from Bach, Ryan, O'Neill and Aird alone, from the training split, and stop early by the validation split. An LSTM and
 a Transformer that are compared have equally many weights, read the same windows, make as many updates, and are tuned on the same
-grid with a seed that no reported figure uses. Each runs on one core, so that two can learn side by side; on two cores each may take
+grid with a seed that no reported figure uses. Each runs on one core, so that two learn side by side; on two cores each may take
 20 minutes, those of chorales 60; together the files that are shipped may have 20 MB. A run that misses one of these ends with
 status 1.
 """
@@ -41,7 +41,7 @@ THREADS = 1
 TUNED = {"melody-lstm": 2e-3, "melody-transformer": 1e-3, "chorale-lstm": 2e-3, "chorale-transformer": 1e-3}
 RATES = (1e-3, 2e-3, 4e-3)
 TUNING_SEED, TUNING_UPDATES = 1001, 600
-DROPOUT = {"melody": 0.1, "chorale": 0.3}  # of LSTM and Transformer alike; not tuned: runs so short can't show what it is good for
+DROPOUT = {"melody": 0.1, "chorale": 0.3}  # of both kinds; not tuned: runs so short can't show what it is good for
 
 _MELODY = Training(window=256, batch=32, updates=3000, warmup=200, evaluate_every=200, patience=5, threads=THREADS)
 _CHORALE = Training(window=128, batch=8, updates=6000, warmup=200, evaluate_every=200, patience=8, threads=THREADS)

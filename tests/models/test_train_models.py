@@ -93,7 +93,7 @@ def test_what_was_typed_wrongly_ends_with_status_two(words, tmp_path):
 def test_tuning_tries_every_point_of_the_grid(tmp_path, capsys):
     assert train_models.main(["tune", "melody-lstm", "--quick", "--out", str(tmp_path)]) == 0
     found = json.loads((tmp_path / "tuning.json").read_text())
-    assert len(found["melody-lstm"]) == math.prod(map(len, train_models.GRID.values()))
+    assert len(found["melody-lstm"]) == len(train_models.RATES)
 
 
 # The table
