@@ -44,7 +44,7 @@ TUNING_SEED, TUNING_UPDATES = 1001, 600
 DROPOUT = {"melody": 0.1, "chorale": 0.3}  # of both kinds; not tuned: runs so short can't show what it is good for
 
 _MELODY = Training(window=256, batch=32, updates=3000, warmup=200, evaluate_every=200, patience=5, threads=THREADS)
-_CHORALE = Training(window=128, batch=8, updates=6000, warmup=200, evaluate_every=200, patience=8, threads=THREADS)
+_CHORALE = Training(window=128, batch=8, updates=3000, warmup=200, evaluate_every=200, patience=8, threads=THREADS)
 _SIZES: dict[str, dict[str, Any]] = {
     "melody-lstm": {"units": 368, "embedding": 96},
     "melody-transformer": {"layers": 4, "width": 128, "heads": 4, "context": 512},
