@@ -28,7 +28,9 @@ def test_every_arm_is_tuned_on_rates_of_the_same_grid():
 
 def test_means_are_of_all_quarters_together_and_alike_for_equal_models():
     found = Costs(
-        {"a0": np.array([2.0, 4.0]), "a1": np.array([4.0, 8.0]), "b": np.array([3.0, 6.0])}, np.array([1.0, 2.0]), np.array([0, 1])
+        {"a0": np.array([2.0, 4.0]), "a1": np.array([4.0, 8.0]), "b": np.array([3.0, 6.0])},
+        np.array([1.0, 2.0]),
+        np.array([0, 1]),
     )
     points, draws = means(found, {"a": ["a0", "a1"], "b": ["b"], "same": ["a0", "a1"]})
     np.testing.assert_allclose(points["a"], [2.0, 4.0])
