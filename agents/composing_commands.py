@@ -78,7 +78,9 @@ def run(
     with typed():
         wish = Wish(pieces, given, keep, given_key, key, tempo, temperature, bars, seed)
     if out is not None:
-        _check_new(out)
+        from musicgym.agents.runs import check_new
+
+        check_new(out)
     if task is not None:
         with typed():
             task_id(task)  # imports the user's own
@@ -144,9 +146,9 @@ def _remarks(found: Composed, wish: Wish, trained_on: str | None) -> list[str]:
 def _written(found: Composed, place: Run, out: Path | None, wish: Wish, folder: Path, notes: list[str], perform: bool) -> Path:
     """Write all files to a new folder."""
     from musicgym.agents.keepsakes import write_pieces
-    from musicgym.agents.runs import new_folder, write_json
+    from musicgym.agents.runs import made_folder, new_folder, write_json
 
-    target = new_folder(place.folder, "composed") if out is None else _made(out)
+    target = new_folder(place.folder, "composed") if out is None else made_folder(out)
     write_pieces(target, found.scores, f"{place.folder.name}, seed {wish.seed}", performed=perform)
     # In the file, paths as seen from where it lies: the same command writes the same bytes, and the folder can be moved.
     write_json(target / "composed.json", _record(found, Path(), _seen_from(target, folder), wish, notes))
@@ -158,25 +160,6 @@ def _seen_from(place: Path, path: Path) -> Path:
         return Path(os.path.relpath(path, place))
     except ValueError:  # another drive of Windows
         return path.resolve()
-
-
-def _made(out: Path) -> Path:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(f"cannot make {str(out)!r}: {error}; choose another folder with --out") from error
-    _check_new(out)
-    return out
-
-
-def _check_new(out: Path) -> None:
-    """Refuse a folder with something in it, and what is no folder."""
-    try:
-        taken = out.exists() and next(out.iterdir(), None) is not None
-    except OSError as error:
-        raise ValueError(f"cannot write to {str(out)!r}: {error}; choose another folder with --out") from error
-    if taken:
-        raise ValueError(f"{str(out)!r} is not empty: choose a new folder with --out")
 
 
 def _record(found: Composed, target: Path, folder: Path, wish: Wish, notes: list[str]) -> dict[str, Any]:

@@ -158,6 +158,26 @@ def new_folder(out: Path, stem: str) -> Path:
     return _make(out, f"{stem}-{number}")
 
 
+def made_folder(out: Path) -> Path:
+    """The folder that a user named for what is new, made if it isn't there. Raises ValueError as `check_new` does."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"cannot make {str(out)!r}: {error}; choose another folder with --out") from error
+    check_new(out)
+    return out
+
+
+def check_new(out: Path) -> None:
+    """Refuse a folder with something in it, and what is no folder."""
+    try:
+        taken = out.exists() and next(out.iterdir(), None) is not None
+    except OSError as error:
+        raise ValueError(f"cannot write to {str(out)!r}: {error}; choose another folder with --out") from error
+    if taken:
+        raise ValueError(f"{str(out)!r} is not empty: choose a new folder with --out")
+
+
 def part(run: Run, name: str) -> Run:
     """A run within a run: one seed of several. The folder is made if it isn't there."""
     (run.folder / name).mkdir(exist_ok=True)

@@ -19,10 +19,11 @@ from musicgym.task import Task
 FEWEST = 3  # notes of a cantus firmus
 
 
-def on_pages(scores: Sequence[Score], task: Task) -> Excerpts:
+def on_pages(scores: Sequence[Score], task: Task, *, any_metre: bool = False) -> Excerpts:
     """A user's scores as pages of the task: parts for the given voices alone leave the others blank.
 
-    A cantus firmus is in the key of its last note: where a score says another tonic, its mode is `heard_mode`'s.
+    A cantus firmus is in the key of its last note: where a score says another tonic, its mode is `heard_mode`'s. With `any_metre`
+    pages have the metre of their scores, whatever the task's is.
 
     Raises:
         ValueError: no scores; another number of voices, another metre, notes off the grid or outside a voice's range, or a cantus
@@ -33,7 +34,8 @@ def on_pages(scores: Sequence[Score], task: Task) -> Excerpts:
     wholes = [_whole(score, task) for score in scores]
     pages = taken_in(wholes, task.steps_per_quarter)
     for score in wholes:
-        _check_metre(score, task)
+        if not any_metre:
+            _check_metre(score, task)
         _check_ranges(score, task)
     _check_rhythm(pages, task)
     if is_cantus(task.source) and len(task.given) == 1:

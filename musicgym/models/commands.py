@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from musicgym.commands import UsageError, typed
+from musicgym.models.sample_command import EXAMPLES as _SAMPLE
+from musicgym.models.sample_command import sample
 from musicgym.models.telling import line_of, row_of, told
 from musicgym.strict_json import dumps
 
@@ -26,7 +28,7 @@ model = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     no_args_is_help=True,
-    help="Models that know music: train, list and show them.",
+    help="Models that know music: train them, let them make up pieces, list and show them.",
 )
 KINDS = ("ngram", "lstm", "transformer", "vae", "discriminator")
 _CORPUS = "bach,ryan,oneill,aird"
@@ -126,6 +128,9 @@ def train(
     _say(out, name, json_, f"Done in {time.monotonic() - began:.0f} s: {out / name}.safetensors and {name}.json")
 
 
+model.command(epilog=_SAMPLE)(sample)
+
+
 @model.command("list", epilog="Example: musicgym model list --json")
 def list_(out: Out = Path("runs/models"), json_: AsJson = False) -> None:
     """Name the models that come with the package, and one's own."""
@@ -159,7 +164,7 @@ def show(
     from musicgym.models.storing import card_of
 
     with typed():
-        card = card_of(_path(name, out))
+        card = card_of(found_path(name, out))
     if json_:
         typer.echo(dumps(card))
         return
@@ -186,7 +191,7 @@ def _recipe(kind: str, words: dict[str, Any], asked: dict[str, Any], out: Path) 
         made(task, **sizes)
     except TypeError as error:
         raise ValueError(f"--size: {error}; expected {', '.join(made(task).config)}") from error
-    start, against = (str(_path(path, out)) if path else "" for path in (start, words.get("against", "")))
+    start, against = (str(found_path(path, out)) if path else "" for path in (start, words.get("against", "")))
     return Recipe(kind, words.get("corpus", _CORPUS), task.to_json(), sizes, Training(**asked), start, against)
 
 
@@ -276,7 +281,7 @@ def _update(folder: Path) -> int:
     return place_of(folder).update
 
 
-def _path(name: str, out: Path) -> str | Path:
+def found_path(name: str, out: Path) -> str | Path:
     """What `load` takes for a name: a model that comes with the package, a path, or else one of one's own."""
     from musicgym.models.storing import shipped
 

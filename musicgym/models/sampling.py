@@ -58,7 +58,7 @@ def played(
     task = model.task
     if pages is not None and not isinstance(pages, Excerpts):
         as_material(pages)  # raises TypeError for other things than scores
-        pages = on_pages(pages, task)
+        pages = on_pages(pages, task, any_metre=True)
     material = task.material() if pages is None else pages
     if prefix is not None:
         material = begun_by(prefix, material, task)

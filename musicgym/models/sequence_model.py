@@ -145,7 +145,8 @@ class SequenceModel(Model):
                 et al. 2020, "The curious case of neural text degeneration").
             prefix: how every piece begins: a score of all voices, on otherwise blank pages.
             pages: what pieces are written on: excerpts, or scores as `given=` of an environment takes them; piece i on page i,
-                or from the first page on again. None: the task's own, drawn as its environments draw them.
+                or from the first page on again; of any length and metre. None: the task's own, drawn as its environments draw
+                them.
             seed: of the first piece.
 
         Raises:
