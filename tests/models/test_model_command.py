@@ -81,6 +81,40 @@ def test_list_and_show_say_what_there_is(made, capsys):
     assert json.loads(capsys.readouterr().out)["kind"] == "lstm"
 
 
+def test_sample_writes_the_same_pieces_for_the_same_seed_in_the_key_of_their_notes(made, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = ["model", "sample", "one", "--models", str(made), "-n", "2", "--bars", "3", "--meter", "6/8", "--seed", "5"]
+    assert main([*words, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert main([*words, "--out", "again"]) == 0
+    for number, piece in enumerate(said["pieces"], 1):
+        score = Score.from_midi(tmp_path / piece["mid"])
+        assert (score.meter, score.key) == ((6, 8), piece["key"])
+        assert score == Score.from_midi(tmp_path / "again" / "pieces" / f"{number}.mid")
+        assert score.steps <= 3 * 12
+        for suffix in ("musicxml", "wav"):
+            assert (tmp_path / "again" / "pieces" / f"{number}.{suffix}").stat().st_size > 0
+    assert (tmp_path / "again" / "pieces.png").exists()
+    assert main([*words, "--out", "again"]) == 2
+    assert "is not empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--meter", "3-4"], "--meter 3-4: expected beats and their value, such as 3/4"),
+        (["--meter", "3/5"], "meter 3/5 is no whole number of steps"),
+        (["--bars", "0"], "--bars 0: expected 1 or more"),
+        (["--temperature", "-1"], "temperature=-1.0: expected 0 or more"),
+    ],
+)
+def test_what_cannot_be_sampled_is_one_line_and_leaves_nothing(words, said, made, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["model", "sample", str(made / "one"), *words]) == 2
+    assert said in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())
+
+
 def test_list_leaves_out_what_is_no_model_and_says_why(tmp_path, capsys):
     (tmp_path / "odd.json").write_text("[]")
     assert main(["model", "list", "--out", str(tmp_path)]) == 0
