@@ -12,14 +12,14 @@ sopranos of Bach's training split, drawn anew by each seed. Beside it stand
   range and the notes in use are there, the melody is not: what this arm lacks is what knowing melodies brings;
 - before: the first model as it is.
 
-Every arm stops early by the same validation split of Bach's sopranos, with the same patience, and is judged on the test split
-as written. What is forgotten: nats of the tunes' test split before and after. Learning rates are chosen by `tune` for each arm
-and number of pieces, by the validation split and a seed that no figure uses. Intervals: 95 %, percentile bootstrap over seeds
-and, apart from them, melody families; the same draws for all arms.
+Every arm stops early by the same validation split of Bach's sopranos, with the same patience and never for want of updates, and
+is judged on the test split as written. What is forgotten: nats of the tunes' test split before and after. Learning rates are
+chosen by `tune` for each arm and number of pieces, by the validation split and with a seed that no figure uses. Intervals: 95 %,
+percentile bootstrap over seeds and, apart from them, melody families; the same draws for all arms.
 
 Expected, before the first run: from 20 pieces fine-tuning is `MARGIN` nats a quarter note below scratch or more, in every seed,
-and the interval of the difference ends below 0; it is below the permuted twin too. A run that misses one of these ends with
-status 1.
+and the interval of the difference ends below 0; it is below the permuted twin too; all runs stop by themselves. A run that misses
+one of these ends with status 1.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ import numpy as np
 
 from musicgym.agents.comparison import BOOTSTRAP_SEED, RESAMPLES, Figure
 from musicgym.agents.runs import write_json
-from musicgym.benchmarks.train_models import MELODY, MODELS, quick, train_one
+from musicgym.benchmarks.train_models import MELODY, MODELS, check_fresh, quick, train_one
 from musicgym.models import material
 from musicgym.models.figures import UNITS, held, tally
 from musicgym.models.making import Prepared, Recipe, make, prepared
@@ -56,14 +56,14 @@ SEEDS = (0, 1, 2, 3, 4)
 MARGIN = 0.10  # nats a quarter note
 TUNING_SEED = 1001
 SPOILING_SEED = 77  # of the twin's tunes
-RATES = (3e-4, 1e-3, 3e-3)
+RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 DROPOUTS = (0.1, 0.5)  # of scratch; the others keep what they learned with
 
 # Chosen by `tune`, before the first run that is reported: learning rate, and of scratch dropout.
 TUNED: dict[str, tuple[float, float]] = {}
 
 _UNIT = UNITS.index("quarter")
-_TRAINING = Training(window=256, batch=4, updates=400, warmup=10, evaluate_every=20, patience=5)
+_TRAINING = Training(window=256, batch=4, updates=1000, warmup=10, evaluate_every=20, patience=5)
 
 
 class Arm(NamedTuple):
@@ -120,7 +120,10 @@ class Bench:
         if _is_finished(path, recipe):
             return path
         found = prepared(recipe, path.name)
-        found = found._replace(learned=_some(*found.learned, arm.pieces, seed))
+        music, moves = _some(*found.learned, arm.pieces, seed)
+        found = found._replace(learned=(music, moves))
+        found.card["split"]["pieces"]["train"] = arm.pieces
+        found.card["split"]["families"]["train"] = len(np.unique(music.families))
         found.card["recipe"] = recipe.to_dict()
         make(found, path)
         return path
@@ -197,17 +200,26 @@ def tune(bench: Bench) -> dict[str, dict[str, float]]:
             for rate in RATES:
                 for dropout in DROPOUTS if name == "scratch" else DROPOUTS[:1]:
                     path = bench.learned(Arm(name, count, rate, dropout), TUNING_SEED)
-                    points[f"({rate:g}, {dropout:g})"] = card_of(path.with_name(path.name + ".json"))["training"]["best_nats"]
+                    points[f"[{rate:g}, {dropout:g}]"] = card_of(path.with_name(path.name + ".json"))["training"]["best_nats"]
     return found
+
+
+def chosen_of(found: dict[str, dict[str, float]]) -> dict[str, tuple[float, float]]:
+    """The best setting of each arm: rate and dropout."""
+    best = {name: json.loads(min(points, key=lambda point: points[point])) for name, points in found.items()}
+    return {name: (rate, dropout) for name, (rate, dropout) in best.items()}
 
 
 def report(bench: Bench, chosen: Iterable[Arm]) -> tuple[dict[str, Any], str]:
     """All figures as JSON holds them, and as tables."""
     models: dict[str, Path] = {"before": bench.first(FIDDLE)}
     groups: dict[str, list[str]] = {"before": ["before"]}
+    ended = []
     for arm in chosen:
         group = groups[f"{arm.name} {arm.pieces}"] = [f"{arm.name} {arm.pieces} {seed}" for seed in bench.seeds]
         models |= {name: bench.learned(arm, seed) for name, seed in zip(group, bench.seeds, strict=True)}
+        cards = [card_of(models[name].with_name(models[name].name + ".json")) for name in group]
+        ended += [f"{name} after {card['training']['updates_made']}" for name, card in zip(group, cards) if _used_up(card)]
     music = bench.music()
     points, draws = means(costs(music["sopranos"], models), groups)
     kept = {group: names for group, names in groups.items() if group == "before" or group.startswith("fine-tuned")}
@@ -230,18 +242,19 @@ def report(bench: Bench, chosen: Iterable[Arm]) -> tuple[dict[str, Any], str]:
         "sopranos": {g: {"seeds": points[g].tolist(), "figure": figure(points[g], draws[g])} for g in groups},
         "fine-tuned less": differences,
         "tunes": {g: {"seeds": forgotten[g].tolist(), "figure": figure(forgotten[g], forgotten_draws[g])} for g in kept},
-        "expected": expected(differences),
+        "expected": expected(differences, ended),
     }
     return result, markdown(result)
 
 
-def expected(differences: dict[str, dict[str, Any]]) -> dict[str, bool]:
+def expected(differences: dict[str, dict[str, Any]], ended: Sequence[str] = ()) -> dict[str, bool]:
     """What was expected, and whether it came out."""
     scratch, permuted = (differences[f"{name} {JUDGED}"] for name in ("scratch", "permuted"))
     return {
         f"from {JUDGED} pieces {MARGIN:g} nats a quarter note below scratch in every seed": max(scratch["seeds"]) <= -MARGIN,
         "the interval of that difference below 0": scratch["figure"].high < 0,
         f"from {JUDGED} pieces below the permuted twin, interval below 0": permuted["figure"].high < 0,
+        f"no run used up its updates{''.join(f', {name}' for name in ended)}": not ended,
     }
 
 
@@ -259,6 +272,11 @@ def markdown(result: dict[str, Any]) -> str:
             lines.append(f"| {name} | {{:.3f}} [{{:.3f}}, {{:.3f}}] | {seeds} |".format(*row["figure"]))
         lines.append("")
     return "\n".join([*lines, *(f"- {'met' if value else 'MISSED'}: {what}" for what, value in result["expected"].items())])
+
+
+def _used_up(card: dict[str, Any]) -> bool:
+    """Whether a run ended for want of updates, and might have gone on."""
+    return bool(card["training"]["updates_made"] >= card["training"]["updates"])
 
 
 def _some(music: Music, moves: Moves, count: int, seed: int) -> tuple[Music, Moves]:
@@ -280,6 +298,7 @@ def _is_finished(path: Path, recipe: Recipe) -> bool:
         return False
     if card.get("recipe") != json.loads(json.dumps(recipe.to_dict())):
         raise ValueError(f"{str(path)!r} was made by another recipe: choose another --out, or remove it")
+    check_fresh(card, recipe, path.parent)
     return True
 
 
@@ -297,7 +316,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_json(asked.out / "tuning.json", found)
         for name, points in found.items():
             print(name, *(f"  {setting}: {nats:.4f}" for setting, nats in sorted(points.items(), key=lambda p: p[1])), sep="\n")
-        return 0
+        best = chosen_of(found)
+        print("TUNED =", best)
+        edges = [name for name, (rate, _) in best.items() if rate in (RATES[0], RATES[-1])]
+        if edges:
+            print(f"MISSED: the best rate of {', '.join(edges)} is at the edge of RATES: widen them")
+        return 1 if edges else 0
+    if not (TUNED or asked.quick):
+        parser.error("TUNED is empty: run tune first, and write down what it chose")
     chosen = dict.fromkeys((f"{name} {count}" for name in ARMS for count in PIECES), (1e-3, 0.1)) if asked.quick else TUNED
     result, text = report(bench, arms(chosen))
     write_json(asked.out / "transfer.json", result)

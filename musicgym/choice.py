@@ -209,3 +209,7 @@ def _voice_ranges(ranges: Sequence[tuple[int, int]], voices: int) -> np.ndarray:
 
 def _tuples(value: Any) -> Any:
     return tuple(_tuples(v) for v in value) if isinstance(value, (list, tuple)) else value
+
+
+# The choice of tasks that stand for finished music, in which nothing is chosen: this very object, not one that is equal.
+ANY_PITCH = StepChoice(0, 127)

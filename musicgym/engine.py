@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from musicgym.choice import ChordChoice, NoteChoice, StepChoice, SymbolChoice
+from musicgym.choice import ANY_PITCH, ChordChoice, NoteChoice, StepChoice, SymbolChoice
 from musicgym.chords import VOICES, chords_of
 from musicgym.compiled import Entry, inlined, kernel, small_kernel
 from musicgym.handle import Handle, handle
@@ -227,7 +227,7 @@ def empty_pieces(n: int, task: Task, plan: Plan, steps: int) -> Pieces:
 def finished_pieces(material: Excerpts) -> Pieces:
     """Excerpts as pieces with nothing left to choose: what rewards judge whole music on."""
     n, voices, steps = material.pitch.shape
-    task = Task(StepChoice(0, 127), voices=voices, length=steps)
+    task = Task(ANY_PITCH, voices=voices, length=steps)
     pieces = empty_pieces(n, task, plan_of(task), steps)
     for name, array in material._asdict().items():
         getattr(pieces, name)[:] = array

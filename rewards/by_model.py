@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from musicgym.choice import ANY_PITCH
 from musicgym.engine import finished_pieces
 from musicgym.grids import taken_in
 from musicgym.pieces import Excerpts
-from musicgym.rewards.model_reader import ANY_MUSIC, Reader
+from musicgym.rewards.model_reader import Reader
 from musicgym.rewards.reward import BoundReward, Reward
 from musicgym.task import Task
 
@@ -35,24 +36,20 @@ class Judged(NamedTuple):
 
 
 class ByModel(Reward):
-    """What rewards of sequence models have in common: which voices count, and the corpus's mean surprise.
+    """What rewards of sequence models have in common: which voices count, and judging finished pieces.
 
     Args:
         model: what judges.
         given: voices that count nothing, such as those that the task gives; they are read all the same.
-        surprise: mean of -log p over the slots of the corpus, in nats; None: what the model's card says of held-out music.
     """
 
-    def __init__(self, model: SequenceModel, given: Sequence[int], surprise: float | None) -> None:
+    def __init__(self, model: SequenceModel, given: Sequence[int]) -> None:
         check_is_model(model, type(self).__name__)
         voices = model.task.voices
         self.given = tuple(sorted(set(given)))
         if not all(0 <= voice < voices for voice in self.given) or len(self.given) == voices:
             raise ValueError(f"given={tuple(given)}: expected voices within 0..{voices - 1}, and at least one left that counts")
-        if surprise is not None and not (math.isfinite(surprise) and surprise > 0):
-            raise ValueError(f"surprise={surprise!r}: expected nats a slot, above 0")
         self.model = model
-        self._surprise = surprise
 
     @property
     def models(self) -> tuple[SequenceModel, ...]:
@@ -131,7 +128,7 @@ def read_through(model: SequenceModel | Discriminator, material: Excerpts, by: t
     """
     pieces = finished_pieces(material)
     count, voices, steps = pieces.pitch.shape
-    task = Task(ANY_MUSIC, voices=voices, length=steps)
+    task = Task(ANY_PITCH, voices=voices, length=steps)
     reader = by(model, task, count)
     reader.read()
     made = Judged(np.zeros((count, voices, steps, model.alphabet.factors)), np.zeros((count, voices, steps), np.int64))
@@ -140,14 +137,20 @@ def read_through(model: SequenceModel | Discriminator, material: Excerpts, by: t
     return made
 
 
+def check_surprise(surprise: float, least: float = 0.0) -> None:
+    """Raises ValueError for what is no mean surprise: not finite, or not above `least`."""
+    if not (math.isfinite(surprise) and surprise > least):
+        raise ValueError(f"surprise={surprise!r}: expected nats a slot{', above 0' if least == 0 else ', a finite number'}")
+
+
 def card_surprise(model: Model) -> float:
-    """What a model's card says of its mean surprise on held-out music, in nats a slot. Raises ValueError where it doesn't."""
+    """What a model's card says of its mean surprise on the validation split, in nats a slot. Raises ValueError if it doesn't."""
     try:
-        found = float((model.card or {})["figures"]["held_out"]["slot"]["nats"])
+        found = float((model.card or {})["figures"]["valid"]["slot"]["nats"])
     except (KeyError, TypeError, ValueError):
         raise ValueError(
             f"model {model.name!r} has no card that says its mean surprise on held-out music: give surprise=, in nats a slot; "
-            "musicgym.rewards.likelihood.mean_surprise works it out"
+            "musicgym.rewards.likelihood.mean_surprise works it out of some music"
         ) from None
     if not (math.isfinite(found) and found > 0):
         raise ValueError(f"model {model.name!r}: its card gives the mean surprise {found:g}: expected nats a slot, above 0")

@@ -23,7 +23,7 @@ import numpy as np
 
 from musicgym.grids import taken_in
 from musicgym.pieces import Excerpts, Pieces
-from musicgym.rewards.by_model import card_surprise
+from musicgym.rewards.by_model import card_surprise, check_surprise
 from musicgym.rewards.reward import BoundReward, Reward
 from musicgym.rewards.window_reader import Seen, WindowReader, look_at
 from musicgym.task import Task
@@ -140,12 +140,14 @@ class WindowBound(ByWindows):
 
     Args:
         model: what judges.
-        centred: less what the bound of a slot of held-out music is in the mean, as the model's card says, for every slot: 0 a
-            window is then how real music fares.
+        centred: less what the bound of a slot of held-out music is in the mean for every slot: 0 a window is then how real music
+            fares.
+        surprise: for `centred`: minus that mean, in nats a slot; None: what the model's card says of the validation split.
 
     Raises:
         TypeError: no VAE.
-        ValueError: `centred` with a model whose card doesn't say the mean; on binding, a task that the model can't read.
+        ValueError: `centred` with a model whose card doesn't say the mean; `surprise` without it; on binding,
+            a task that the model can't read.
 
     Example:
         >>> from musicgym import Score
@@ -160,9 +162,13 @@ class WindowBound(ByWindows):
     term = "vae"
     bounds = True
 
-    def __init__(self, model: LatentSpace, *, centred: bool = False) -> None:
+    def __init__(self, model: LatentSpace, *, centred: bool = False, surprise: float | None = None) -> None:
         super().__init__(model)
-        self.surprise = card_surprise(model) if centred else 0.0
+        if surprise is not None:
+            if not centred:
+                raise ValueError(f"surprise={surprise!r}: it is what centred=True takes as the mean; give both or neither")
+            check_surprise(surprise)
+        self.surprise = 0.0 if not centred else card_surprise(model) if surprise is None else float(surprise)
         self.name = f"vae({model.name})"
 
     @property
@@ -229,7 +235,7 @@ class Nearness(ByWindows):
         return np.asarray(nearest / np.maximum(np.linalg.norm(mean, axis=1), _LEAST) / np.maximum(seen.of, 1))
 
 
-def vae(model: str | LatentSpace, like: str = "", unlike: str = "", centred: bool = False) -> ByWindows:
+def vae(model: str | LatentSpace, like: str = "", unlike: str = "", centred: bool = False, surprise: float = 0) -> ByWindows:
     """How likely windows of bars are to a VAE, or how near they are to some music: `vae(model="melody-vae", like="tunes")`.
 
     Args:
@@ -237,6 +243,7 @@ def vae(model: str | LatentSpace, like: str = "", unlike: str = "", centred: boo
         like: files or folders of music, comma-separated: nearness to it (`Nearness`) is paid, not the bound (`WindowBound`).
         unlike: others: nearness to the direction from this music to that.
         centred: of the bound: less the mean of held-out music.
+        surprise: with `centred`: minus that mean, in nats a slot; 0: what the card says.
 
     Raises:
         ValueError: no such model or file, a model of another kind, or parameters that don't go together; see both classes.
@@ -249,7 +256,7 @@ def vae(model: str | LatentSpace, like: str = "", unlike: str = "", centred: boo
     if not like:
         if unlike:
             raise ValueError(f"vae(unlike={unlike!r}): expected like= too, where the direction leads")
-        return WindowBound(found, centred=centred)
+        return WindowBound(found, centred=centred, surprise=None if surprise == 0 else surprise)
     if centred:
         raise ValueError("vae(centred=True): it goes with the bound; nearness is centred already: leave out one of them")
     near, far = _music(like, found), _music(unlike, found) if unlike else None

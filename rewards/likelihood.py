@@ -11,6 +11,7 @@ next: log p of what stands there, each token given those before it. A choice pay
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from musicgym.rewards.by_model import (
     Judged,
     card_surprise,
     check_is_model,
+    check_surprise,
     named_model,
     voices_of,
 )
@@ -47,11 +49,12 @@ class Likelihood(ByModel):
         centred: less the mean log p of a slot on held-out music, for every slot that is written: 0 a slot is then how real music
             fares, whatever the model. The total of a page of a given size only moves. Cards say the mean of all voices together.
         given: voices that count nothing, such as those that the task gives; they are read all the same.
-        surprise: for `centred`: the mean of -log p a slot on music to compare with, in nats (with `minus`, of the difference);
-            None: what the models' cards say of held-out music.
+        surprise: for `centred`: the mean of -log p a slot on music to compare with, in nats, above 0; with `minus` that of the
+            difference, which may be below 0. None: what the models' cards say of the validation split.
 
     Raises:
-        ValueError: no such voice; `centred` where a card doesn't say the mean; on binding, a task that the model can't read.
+        ValueError: no such voice; `centred` where a card doesn't say the mean; `surprise` without it; on binding, a task that the
+            model can't read.
 
     Example:
         >>> from musicgym import Score
@@ -73,7 +76,11 @@ class Likelihood(ByModel):
         given: Sequence[int] = (),
         surprise: float | None = None,
     ) -> None:
-        super().__init__(model, given, surprise)
+        super().__init__(model, given)
+        if surprise is not None:
+            if not centred:
+                raise ValueError(f"surprise={surprise!r}: it is what centred=True takes as the mean; give both or neither")
+            check_surprise(surprise, least=0.0 if minus is None else -math.inf)
         if minus is not None:
             check_is_model(minus, "Likelihood(minus=...)")
             if minus.task.voices != model.task.voices:
@@ -142,7 +149,9 @@ class Typicality(ByModel):
     """
 
     def __init__(self, model: SequenceModel, *, given: Sequence[int] = (), surprise: float | None = None) -> None:
-        super().__init__(model, given, surprise)
+        super().__init__(model, given)
+        if surprise is not None:
+            check_surprise(surprise)
         self.surprise = card_surprise(model) if surprise is None else float(surprise)
         self.name = f"typicality({model.name})"
 
@@ -182,7 +191,11 @@ class _BoundTypicality(BoundByModels):
 
 
 def likelihood(
-    model: str | SequenceModel, minus: str | SequenceModel = "", centred: bool = False, given: str | float | Sequence[int] = ""
+    model: str | SequenceModel,
+    minus: str | SequenceModel = "",
+    centred: bool = False,
+    given: str | float | Sequence[int] = "",
+    surprise: float = 0,
 ) -> Likelihood:
     """How likely each choice is to a sequence model: `likelihood(model="melody-ngram", centred=True)`.
 
@@ -191,6 +204,7 @@ def likelihood(
         minus: another one: log-odds against it.
         centred: less the mean of held-out music, so that weights mean the same whatever the model.
         given: voices that count nothing, "0" or "0, 2".
+        surprise: with `centred`: that mean, in nats a slot; 0: what the cards say.
 
     Raises:
         ValueError: no such model, or a value out of its range; see `Likelihood`.
@@ -198,7 +212,8 @@ def likelihood(
     if not isinstance(centred, bool):
         raise ValueError(f"likelihood(centred={centred!r}): expected True or False")
     against = None if isinstance(minus, str) and not minus else named_model(minus)
-    return Likelihood(named_model(model), minus=against, centred=centred, given=voices_of(given))
+    mean = None if surprise == 0 else surprise
+    return Likelihood(named_model(model), minus=against, centred=centred, given=voices_of(given), surprise=mean)
 
 
 def typicality(model: str | SequenceModel, given: str | float | Sequence[int] = "", surprise: float = 0) -> Typicality:
@@ -215,18 +230,24 @@ def typicality(model: str | SequenceModel, given: str | float | Sequence[int] = 
     return Typicality(named_model(model), given=voices_of(given), surprise=None if surprise == 0 else surprise)
 
 
-def mean_surprise(model: SequenceModel, music: Sequence[Score] | Excerpts, given: Sequence[int] = ()) -> float:
+def mean_surprise(
+    model: SequenceModel,
+    music: Sequence[Score] | Excerpts,
+    given: Sequence[int] = (),
+    minus: SequenceModel | None = None,
+) -> float:
     """Mean of -log p over the slots of some music, in nats: the `surprise` of a model that has no card.
 
     Args:
         model: what judges.
         music: finished pieces.
         given: voices that don't count.
+        minus: less what this model says, as for `Likelihood`.
 
     Raises:
         ValueError: as `Likelihood.score`.
     """
     material = music if isinstance(music, Excerpts) else taken_in(list(music), model.task.steps_per_quarter, "score")
-    reward = Likelihood(model, given=given)
+    reward = Likelihood(model, minus=minus, given=given)
     slots = material.length.sum() * reward.counts.sum()
     return float(-reward.score(material)[reward.term].sum() / slots)

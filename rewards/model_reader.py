@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from musicgym.choice import NoteChoice, StepChoice
+from musicgym.choice import ANY_PITCH, NoteChoice
 from musicgym.handle import handle
 from musicgym.pieces import Pieces
 from musicgym.rewards.model_state import as_arrays, from_arrays, has_rows, of_a_shape, put_rows
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 _ALL = np.empty(0, np.int64)  # in the place of rows
 _NONE = np.empty(0, np.bool_)  # in the place of a mask
-ANY_MUSIC = StepChoice(0, 127)  # the choice of those who read finished music
 _MOST_OF = 0.5  # where no more than this share of the rows have something to be read, they are read by themselves
 
 
@@ -56,7 +55,7 @@ class Reader(BoundReward):
     def __init__(self, model: SequenceModel | Discriminator, task: Task, rows: int) -> None:
         check_fits(model, task)
         self.model = model
-        self.key: Hashable = model.fingerprint
+        self.key: Hashable = key_of(model)
         self._script = script_of(model.alphabet)
         # Of other choices than whole notes it isn't known how long a note will be when its first slot is written.
         self._lacks_notes = self._script.notes and not isinstance(task.choice, NoteChoice)
@@ -270,13 +269,21 @@ def readers(bound: BoundReward) -> Iterator[Reader]:
         yield from readers(part)
 
 
+def key_of(model: Model) -> Hashable:
+    """What models have in common that say the same of everything, so that one reader does for all of them.
+
+    That is class and fingerprint; of a model without tensors, which a fingerprint may say nothing of, it is the object.
+    """
+    return type(model), model.fingerprint if model.tensors() else id(model)
+
+
 def check_fits(model: Model, task: Task) -> None:
     """Raises ValueError where a model can't read what is written in a task: other voices, another grid, a wider range."""
     own, alphabet, choice = model.task, model.alphabet, task.choice
     says = f"model {model.name!r}"
     if task.voices != own.voices:
         raise ValueError(f"{says} reads {own.voices} voices, the task has {task.voices}: choose a model or a task of as many")
-    if choice == ANY_MUSIC:  # what the model doesn't know is found as it is read
+    if choice is ANY_PITCH:  # what the model doesn't know is found as it is read
         return
     if task.steps_per_quarter != own.steps_per_quarter:
         raise ValueError(

@@ -55,11 +55,19 @@ def of_a_shape(state: Any, other: Any) -> bool:
 
 def put_rows(state: Any, rows: torch.Tensor, part: Any) -> Any:
     """The state, which `has_rows`, with those of another in the places `rows`, int64 (R,). Its tensors are changed in place."""
+    return _put(state, rows, part, set())
+
+
+def _put(state: Any, rows: torch.Tensor, part: Any, changed: set[int]) -> Any:
     import torch
 
     if isinstance(state, torch.Tensor):
-        return state.contiguous().index_copy_(0, rows, part)  # rows that share one memory can't be changed in it
-    return _made(state, [put_rows(one, rows, other) for one, other in zip(_parts(state) or [], _parts(part) or [], strict=True)])
+        # Rows that share one memory can't be changed in it, nor can two parts of a state that are the same tensor.
+        state = state.clone() if state.data_ptr() in changed else state.contiguous()
+        changed.add(state.data_ptr())
+        return state.index_copy_(0, rows, part)
+    both = zip(_parts(state) or [], _parts(part) or [], strict=True)
+    return _made(state, [_put(one, rows, other, changed) for one, other in both])
 
 
 def _parts(state: Any) -> list[Any] | None:

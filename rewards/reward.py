@@ -406,6 +406,6 @@ def unique_terms(parts: Sequence[tuple[str, Sequence[str]]]) -> tuple[str, ...]:
 
 
 def _reading_task(material: Excerpts) -> Task:
-    from musicgym.choice import StepChoice
+    from musicgym.choice import ANY_PITCH
 
-    return Task(StepChoice(0, 127), voices=material.pitch.shape[1], length=material.pitch.shape[2])
+    return Task(ANY_PITCH, voices=material.pitch.shape[1], length=material.pitch.shape[2])

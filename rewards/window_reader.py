@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from musicgym.choice import ANY_PITCH
 from musicgym.pieces import Excerpts, Pieces
-from musicgym.rewards.model_reader import ANY_MUSIC, check_fits
+from musicgym.rewards.model_reader import check_fits
 from musicgym.rewards.reward import BoundReward, State
 from musicgym.score import BLANK
 from musicgym.task import Task
@@ -179,7 +180,7 @@ def _check_has_window(model: LatentSpace, task: Task) -> None:
     """Raises ValueError where empty pages have no window: nothing would ever be paid."""
     from musicgym.models.bars import windows_of
 
-    if task.source or task.choice == ANY_MUSIC or len(windows_of(task.material(), model.bars).piece):
+    if task.source or task.choice is ANY_PITCH or len(windows_of(task.material(), model.bars).piece):
         return
     raise ValueError(
         f"model {model.name!r} looks at windows of {model.bars} bars, the task's page of {task.length} steps has none: expected "

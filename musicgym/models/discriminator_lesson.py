@@ -65,7 +65,7 @@ class Telling(Lesson):
         self.samples = learned_from(opponent, *learned, model.alphabet, training.window, count, training.seed)
         self.spoiled = self.samples  # of the epoch
         self.unseen = unseen
-        self.held_out = self._against(*unseen)
+        self.held_out = self._against(*unseen, 1)
 
     def epoch(self, rng: np.random.Generator) -> list[Windows]:
         windows = drawn(self.music, self.moves, self.training.window, rng)
@@ -99,13 +99,13 @@ class Telling(Lesson):
     def judged(self, music: Music, moves: Moves) -> dict[str, Any]:
         """What is said of the model, and of its calibration, on pieces that it didn't learn from; see `judged`."""
         same = music is self.unseen[0]
-        return judged(self.model, self.held_out if same else self._against(music, moves))
+        return judged(self.model, self.held_out if same else self._against(music, moves, 2))
 
-    def _against(self, music: Music, moves: Moves) -> Opposed:
+    def _against(self, music: Music, moves: Moves, part: int) -> Opposed:
         """Windows of held-out music with what stands against them: the same whenever the seed is the same."""
         windows = drawn(music, moves, self.training.window, np.random.default_rng([self.training.seed, _LOOKS]))
         some = np.random.default_rng([self.training.seed, _SOME]).permutation(len(windows.piece))[:HELD_OUT]
-        return opposed(self.opponent, music, windows.take(np.sort(some)), self.model.alphabet, self.training.seed)
+        return opposed(self.opponent, music, windows.take(np.sort(some)), self.model.alphabet, self.training.seed, part)
 
 
 def check_opponent(opponent: SequenceModel, model: Discriminator) -> None:

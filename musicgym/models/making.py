@@ -198,7 +198,7 @@ def make(
         figures = {split: telling.judged(*pieces) for split, pieces in found.unseen.items()}
     else:
         figures = {split: judged(model, *pieces) for split, pieces in found.unseen.items()}
-    card |= {"training": told, "figures": {"held_out": figures["valid"], "test": figures["test"]}}
+    card |= {"training": told, "figures": {"valid": figures["valid"], "test": figures["test"]}}
     card["text"] = text_of(model, card)
     _written(model, path, card)
     model.card = card_of(path)

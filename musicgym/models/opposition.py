@@ -17,6 +17,8 @@ SAMPLES = 4096  # pieces of the model's that a discriminator learns from
 HELD_OUT = 512  # real pieces, and as many of the model's, that it is looked at with
 _DRAWN = 1 << 33  # beside the seed: what pages are drawn by
 _SPOILED = 1 << 34  # and what is spoiled by
+_MADE_UP = 1 << 38  # and what the model's pieces are drawn by
+_LEARNED = 0  # beside that: of the pieces that are learned from; of held-out ones the number of the part, from 1 on
 
 
 class Opposed(NamedTuple):
@@ -50,8 +52,16 @@ def made_up(opponent: SequenceModel, music: Excerpts, seed: int) -> Excerpts:
     return made.take(back)
 
 
-def opposed(opponent: SequenceModel, music: Music, windows: Windows, alphabet: Alphabet, seed: int) -> Opposed:
+def opposed(opponent: SequenceModel, music: Music, windows: Windows, alphabet: Alphabet, seed: int, part: int = 1) -> Opposed:
     """Windows of real music, and what stands against them.
+
+    Args:
+        opponent: the model.
+        music: the pieces.
+        windows: of them.
+        alphabet: of the tokens.
+        seed: of all draws.
+        part: of the split, from 1 on: the model's pieces for one part have nothing to do with those for another.
 
     Raises:
         ValueError: none of the windows can be written in the alphabet's tokens.
@@ -62,9 +72,9 @@ def opposed(opponent: SequenceModel, music: Music, windows: Windows, alphabet: A
     if not fits.any():
         raise ValueError(f"none of the {len(fits)} pieces can be written in the model's tokens: choose another corpus or task")
     real, piece = real.take(fits), windows.piece[fits]
-    worse, spoilers = spoiled(real, np.random.default_rng([seed, _SPOILED]))
+    worse, spoilers = spoiled(real, np.random.default_rng([seed, _SPOILED, part]))
     # What spoiling has made unreadable, such as notes cut to lengths that there aren't, stays as the opponent made it.
-    generated = made_up(opponent, real, seed)
+    generated = made_up(opponent, real, _first(seed, part))
     fits = readable(worse, alphabet)
     for whole, part in zip(worse, generated):
         whole[~fits] = part[~fits]
@@ -83,8 +93,13 @@ def learned_from(
         parts.append(drawn(music, moves, steps, rng))
     every = Windows(*(np.concatenate(arrays) for arrays in zip(*parts)))
     pages = music_of(music, every.take(np.sort(rng.permutation(len(every.piece))[:count])))
-    made = encode(made_up(opponent, pages, seed), alphabet, pages.pitch.shape[1])
+    made = encode(made_up(opponent, pages, _first(seed, _LEARNED)), alphabet, pages.pitch.shape[1])
     return by_length(made)
+
+
+def _first(seed: int, part: int) -> int:
+    """The seed of a part's first piece: those that follow lie far from any other part's."""
+    return int(np.random.SeedSequence([seed, _MADE_UP, part]).generate_state(1, np.uint64)[0] >> np.uint64(3))
 
 
 def spoiled_windows(music: Music, windows: Windows, alphabet: Alphabet, rng: np.random.Generator) -> Sequences:

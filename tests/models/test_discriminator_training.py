@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,16 @@ def test_what_stands_against_a_window_is_as_long_and_made_of_its_tokens(opponent
         assert (part.tokens != found.real.tokens).any(axis=1).mean() > 0.8
         decode(part, opponent.alphabet, 1, blanked(material.music_of(music, windows)))
     assert (found.spoilers >= 0).all()
+
+
+def test_a_models_pieces_for_one_part_have_nothing_to_do_with_those_for_another(opponent: Any, little: Any) -> None:
+    (music, moves), (unseen, windows) = little
+    parts = [learned_from(opponent, music, moves, opponent.alphabet, steps=32, count=60, seed=1)]
+    parts += [opposed(opponent, unseen, windows, opponent.alphabet, 1, part).generated for part in (1, 2)]
+    for one, other in itertools.combinations(parts, 2):
+        width = min(one.tokens.shape[1], other.tokens.shape[1], 12)
+        same = (one.tokens[:, None, :width] == other.tokens[None, :, :width]).cumprod(axis=2).sum(axis=2)  # shared beginnings
+        assert np.median(same.max(axis=1)) <= 3  # two draws of the same numbers share all of it
 
 
 def test_samples_are_drawn_once_and_chosen_by_length(opponent: Any, little: Any) -> None:

@@ -47,7 +47,7 @@ def test_a_trained_model_can_be_loaded_and_has_a_card(made):
     assert card["training"]["updates_made"] == 6
     assert card["training"]["finished"] is True
     assert set(card["versions"]) == {"musicgym", "python", "music21", "numpy", "safetensors", "torch"}
-    for part in ("held_out", "test"):
+    for part in ("valid", "test"):
         assert all(card["figures"][part][unit]["nats"] > 0 for unit in ("slot", "onset", "quarter"))
 
 

@@ -12,6 +12,7 @@ import torch
 from musicgym import NoteChoice, Score, StepChoice, Task
 from musicgym.models import LSTM, NGramModel, SequenceModel, Transformer
 from musicgym.models.tokens import Sequences
+from musicgym.testing import check_sequence_model
 from musicgym.testing.music import random_music
 
 MELODY = Task(StepChoice(55, 66), length=24)
@@ -49,95 +50,55 @@ def whole(model: SequenceModel, tokens: list[int], place: list[int]) -> torch.Te
 
 @models
 @tasks
-def test_step_by_step_is_what_whole_sequences_say_with_rows_restarted_and_left_out_at_random(name: str, task: Task) -> None:
-    model, draws, rows = MAKE[name](task), np.random.default_rng(1), 6
-    size, start = model.alphabet.size, model.alphabet.start
-    read: list[list[int]] = [[] for _ in range(rows)]
-    places: list[list[int]] = [[] for _ in range(rows)]
-    said: list[list[torch.Tensor]] = [[] for _ in range(rows)]
-    longest = 0
-
-    def judge(row: int) -> None:
-        if said[row]:  # the first token read is `start`; the last logits are for a token not read yet: any will do
-            expected = whole(model, [*read[row][1:], 0], places[row])
-            torch.testing.assert_close(torch.stack(said[row]), expected, atol=1e-4, rtol=0)
-
-    state = model.start(rows)
-    for time in range(220):
-        active = draws.random(rows) < 0.8
-        tokens = draws.integers(0, size, rows)
-        tokens[draws.random(rows) < 0.02] = start  # also in rows that are left out
-        if time == 0:
-            active[:], tokens[:] = True, start
-        place = draws.integers(0, model.places, rows)
-        logits, state = model.step(
-            torch.from_numpy(tokens), state, torch.from_numpy(place), None if active.all() else torch.from_numpy(active)
-        )
-        assert logits.shape == (rows, size)
-        assert logits.dtype == torch.float32
-        for row in np.flatnonzero(active):
-            if tokens[row] == start:
-                judge(row)
-                read[row], places[row], said[row] = [], [], []
-            read[row].append(int(tokens[row]))
-            places[row].append(int(place[row]))
-            said[row].append(logits[row].clone())
-            longest = max(longest, len(read[row]))
-    for row in range(rows):
-        judge(row)
-    assert longest > 64  # beyond the short-sighted one's context, and the first room of the other's cache
+def test_every_kind_keeps_what_a_sequence_model_must(name: str, task: Task) -> None:
+    check_sequence_model(MAKE[name](task))  # longer than the short-sighted one's context and the first room of the other's cache
 
 
 @models
-def test_a_row_says_the_same_whatever_the_others_read(name: str) -> None:
-    model, draws = MAKE[name](MELODY), np.random.default_rng(2)
-    tokens, place = (torch.from_numpy(draws.integers(0, 12, (90, 5))) for _ in range(2))
-    tokens[0] = model.alphabet.start
-    alone, together = model.start(1), model.start(5)
-    for t in range(90):
-        one, alone = model.step(tokens[t, 3:4], alone, place[t, 3:4])
-        all_, together = model.step(tokens[t], together, place[t])
-        torch.testing.assert_close(one[0], all_[3], atol=1e-4, rtol=0)
+def test_voices_that_are_given_count_nothing(name: str) -> None:
+    model = MAKE[name](NOTES)
+    music = random_music(np.random.default_rng(4), NOTES, 4)
+    found, factors = model.sequences(music), model.alphabet.factors
+    second = found.place % (2 * factors) // factors == 1
+    np.testing.assert_allclose(model.log_prob(music, given=(0,)), (model.token_log_prob(music) * second).sum(axis=1), atol=1e-9)
 
 
-@models
-def test_rows_taken_go_on_by_themselves(name: str) -> None:
-    model, draws = MAKE[name](MELODY), np.random.default_rng(3)
-    tokens, place = (torch.from_numpy(draws.integers(0, 12, (40, 4))) for _ in range(2))
-    tokens[0] = model.alphabet.start
-    state = model.start(4)
-    for t in range(20):
-        _, state = model.step(tokens[t], state, place[t])
-    rows = torch.tensor([2, 0, 2])
-    branch = state.take(rows)
-    for t in range(20, 30):  # the branches go another way than the rows they come from
-        expected, state = model.step(tokens[t], state, place[t])
-        model.step(tokens[t, [1, 1, 3]], state.take(rows), place[t, rows])
-    again = None
-    for t in range(20, 30):
-        again, branch = model.step(tokens[t, rows], branch, place[t, rows])
-    assert again is not None
-    torch.testing.assert_close(again, expected[rows], atol=1e-4, rtol=0)
+class Faulty(LSTM):
+    """An LSTM with a fault."""
+
+    fault = ""
+
+    def step(self, tokens, state, place, active=None):  # type: ignore[no-untyped-def]
+        if self.fault == "rows that are left out":
+            active = None
+        if self.fault == "places":
+            place = torch.zeros_like(place)
+        if self.fault == "beginnings":
+            tokens = tokens.clamp(max=self.alphabet.size - 1)
+        logits, state = super().step(tokens, state, place, active)
+        return logits.double() if self.fault == "dtype" else logits, state
+
+    def logits(self, tokens, place):  # type: ignore[no-untyped-def]
+        said = super().logits(tokens, place)
+        return said + said.mean(dim=1, keepdim=True) if self.fault == "what comes" else said
 
 
-@models
-@tasks
-def test_log_prob_is_the_sum_of_what_step_by_step_says(name: str, task: Task) -> None:
-    model = MAKE[name](task)
-    music = random_music(np.random.default_rng(4), task, 4)
-    found = model.sequences(music)
-    state, token, sums = model.start(4), torch.full((4,), model.alphabet.start), np.zeros((4, found.tokens.shape[1]))
-    for t in range(found.tokens.shape[1]):
-        logits, state = model.step(token, state, torch.from_numpy(found.place[:, t].astype(np.int64)))
-        token = torch.from_numpy(found.tokens[:, t].astype(np.int64))
-        said = torch.log_softmax(logits.double(), dim=1)[torch.arange(4), token]
-        sums[:, t] = np.where(t < found.length, said.numpy(), 0.0)
-    np.testing.assert_allclose(model.token_log_prob(music), sums, atol=1e-4)
-    np.testing.assert_allclose(model.log_prob(music), sums.sum(axis=1), atol=1e-3)
-    if task.voices == 2:
-        factors = model.alphabet.factors
-        second = found.place % (2 * factors) // factors == 1
-        np.testing.assert_allclose(model.log_prob(music, given=(0,)), (sums * second).sum(axis=1), atol=1e-3)
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("rows that are left out", "other logits than logits"),
+        ("places", "other logits than logits"),
+        ("beginnings", "other logits than logits"),
+        ("dtype", r"torch\.float64 \(6, 14\): expected torch\.float32"),
+        ("what comes", "other logits than logits"),
+    ],
+)
+def test_the_check_names_a_models_fault(fault: str, said: str) -> None:
+    model = shaken(Faulty(MELODY, units=24, embedding=8))
+    check_sequence_model(model, tokens=60)
+    model.fault = fault  # type: ignore[attr-defined]
+    with pytest.raises(AssertionError, match=said):
+        check_sequence_model(model, tokens=60)
 
 
 @models
@@ -150,15 +111,6 @@ def test_probabilities_of_all_pieces_sum_to_one(name: str) -> None:
         said = torch.log_softmax(model.logits(torch.from_numpy(every), place).double(), dim=2)
     total = said.gather(2, torch.from_numpy(every)[:, :, None]).sum(dim=(1, 2)).exp().sum()
     assert float(total) == pytest.approx(1.0, abs=1e-5)
-
-
-@models
-def test_nothing_to_come_is_known_but_the_place(name: str) -> None:
-    model, draws = MAKE[name](MELODY), np.random.default_rng(6)
-    tokens, place = draws.integers(0, 12, 40).tolist(), draws.integers(0, 16, 40).tolist()
-    before = whole(model, tokens, place)
-    tokens[25:], place[26:] = [3] * 15, [0] * 14
-    torch.testing.assert_close(whole(model, tokens, place)[:26], before[:26], atol=1e-5, rtol=0)
 
 
 def test_a_transformer_sees_so_many_tokens_a_layer_and_no_further() -> None:

@@ -50,7 +50,8 @@ def test_means_are_of_all_quarters_together_and_alike_for_equal_models():
 )
 def test_one_seed_above_the_margin_or_an_interval_that_holds_0_is_a_miss(seeds, scratch, permuted, met):
     differences = {"scratch 20": {"seeds": seeds, "figure": scratch}, "permuted 20": {"seeds": seeds, "figure": permuted}}
-    assert list(expected(differences).values()) == met
+    assert list(expected(differences).values()) == [*met, True]
+    assert not expected(differences, ["scratch 5 0 after 1000"])["no run used up its updates, scratch 5 0 after 1000"]
 
 
 @pytest.mark.slow

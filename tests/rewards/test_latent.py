@@ -155,7 +155,7 @@ def test_rewards_that_share_a_model_have_it_look_once(monkeypatch: pytest.Monkey
 
 def test_fingerprints_hold_the_model_and_the_music() -> None:
     first, second = model_of(TASKS["melody"], 0), model_of(TASKS["melody"], 1)
-    first.card = {"figures": {"held_out": {"slot": {"nats": 0.8}}}}
+    first.card = {"figures": {"valid": {"slot": {"nats": 0.8}}}}
     made = [
         WindowBound(first),
         WindowBound(second),
@@ -171,7 +171,7 @@ def test_fingerprints_hold_the_model_and_the_music() -> None:
 
 def test_centred_bounds_are_higher_by_what_the_card_says_of_every_slot() -> None:
     model = model_of(TASKS["melody"])
-    model.card = {"figures": {"held_out": {"slot": {"nats": 0.8}}}}
+    model.card = {"figures": {"valid": {"slot": {"nats": 0.8}}}}
     music = tunes(3, steps=16)
     plain, centred = (WindowBound(model, centred=flag).score(music)["vae"] for flag in (False, True))
     assert centred - plain == pytest.approx(np.full(3, 0.8 * 16), rel=1e-5)

@@ -219,6 +219,10 @@ def test_centred_music_of_the_reference_has_a_mean_of_0_and_log_odds_are_differe
     music = random_music(np.random.default_rng(5), task, 6)
     centred = Likelihood(model, centred=True, surprise=mean_surprise(model, music))
     assert abs(centred.score(music)["likelihood"].sum()) < 1e-4
+    mean = mean_surprise(model, music, minus=other)
+    both = Likelihood(model, minus=other, centred=True, surprise=mean)
+    assert abs(both.score(music)["likelihood"].sum()) < 1e-4
+    assert Likelihood(other, minus=model, centred=True, surprise=-mean).centre == -both.centre
     odds = Likelihood(model, minus=other).score(music)["likelihood"]
     assert np.allclose(odds, model.log_prob(music) - other.log_prob(music), atol=1e-4)
 
@@ -228,7 +232,7 @@ def test_a_card_says_what_real_music_is_like(lstm: Any) -> None:
     for make in (lambda: Likelihood(model, centred=True), lambda: Typicality(model)):
         with pytest.raises(ValueError, match="has no card that says its mean surprise"):
             make()
-    model.card = {"figures": {"held_out": {"slot": {"nats": 0.8}}}}  # type: ignore[assignment]
+    model.card = {"figures": {"valid": {"slot": {"nats": 0.8}}}}  # type: ignore[assignment]
     assert Typicality(model).surprise == -Likelihood(model, centred=True).centre == 0.8
 
 
@@ -252,7 +256,7 @@ def test_expressions_take_names_of_models_and_flags(lstm: Any, monkeypatch: pyte
 
     known = {"a": lstm(PAGES["steps"], 0), "b": lstm(PAGES["steps"], 1)}
     for model in known.values():
-        model.card = {"figures": {"held_out": {"slot": {"nats": 0.8}}}}  # type: ignore[assignment]
+        model.card = {"figures": {"valid": {"slot": {"nats": 0.8}}}}  # type: ignore[assignment]
     monkeypatch.setattr(musicgym.models, "load", lambda name: known[name], raising=False)
     made = parse("0.5*likelihood(model='a', minus='b', centred=True) + typicality(model='b', surprise=1.5)")
     meant = 0.5 * Likelihood(known["a"], minus=known["b"], centred=True) + Typicality(known["b"], surprise=1.5)
@@ -262,6 +266,8 @@ def test_expressions_take_names_of_models_and_flags(lstm: Any, monkeypatch: pyte
         "likelihood(model='a', centred=1)": "parameter 1: expected True or False",
         "likelihood(model='a', given='0')": "at least one left that counts",
         "likelihood(model='a', given='soprano')": "expected voices, counted from 0",
+        "likelihood(model='a', surprise=1)": "it is what centred=True takes as the mean",
+        "likelihood(model='a', centred=True, surprise=-1)": "expected nats a slot, above 0",
         "typicality(model='a', surprise=-1)": "expected nats a slot, above 0",
         "typicality(model='a', surprise=True)": "expected a number or quoted text",
     }.items():

@@ -19,6 +19,7 @@ from musicgym.models.transformer import Transformer
 from musicgym.pieces import Excerpts
 from musicgym.rewards import AtEnd, Likelihood, Potential, Typicality
 from musicgym.rewards.model_reader import readers
+from musicgym.rewards.model_state import put_rows
 from musicgym.testing.music import TASKS, random_music, random_score
 from musicgym.testing.reward import check_reward
 from musicgym.vector_env import ComposeVectorEnv
@@ -51,6 +52,43 @@ def test_a_model_that_several_rewards_share_reads_once_a_step(lstm: Any) -> None
     for _ in range(25):  # two pieces and more
         env.step(env.action_space.sample())
     assert Counted.calls == [4] * 25
+
+
+class Cold(LSTM):
+    """The same weights, read in another way."""
+
+    def logits(self, tokens: Any, place: Any) -> Any:
+        return super().logits(tokens, place) / 3
+
+    def step(self, tokens: Any, state: Any, place: Any, active: Any = None) -> Any:
+        logits, state = super().step(tokens, state, place, active)
+        return logits / 3, state
+
+
+def test_models_of_equal_weights_and_other_code_are_two(lstm: Any) -> None:
+    model = lstm(PAGE)
+    cold = Cold(PAGE, "cold", **model.config)
+    cold.load_tensors(model.tensors())
+    reward = Likelihood(model, minus=cold)
+    env = ComposeVectorEnv(PAGE, 2, reward=reward, observation="tokens", autoreset_mode="next-step")
+    env.reset(seed=0)
+    paid = np.zeros(2)
+    for _ in range(PAGE.length):
+        _, got, *_ = env.step(env.action_space.sample())
+        paid += got
+    assert (np.abs(paid) > 1e-3).all()
+    assert np.allclose(paid, reward.score(env.scores())["likelihood"], atol=1e-4)
+
+
+def test_a_task_of_all_pitches_is_no_finished_music(lstm: Any) -> None:
+    with pytest.raises(ValueError, match=r"knows the pitches 50\.\.70, the task's choices are 0\.\.127"):
+        Likelihood(lstm(PAGE)).bind(Task(StepChoice(0, 127), length=11), 1)
+
+
+def test_rows_are_put_back_where_parts_of_a_state_are_one_tensor() -> None:
+    shared = torch.zeros(4)
+    made = put_rows((shared, shared), torch.tensor([1, 3]), (torch.tensor([5.0, 6.0]), torch.tensor([7.0, 8.0])))
+    assert [part.tolist() for part in made] == [[0, 5, 0, 6], [0, 7, 0, 8]]
 
 
 def test_shared_reading_survives_copies_saved_states_and_other_rows(lstm: Any) -> None:
