@@ -12,8 +12,10 @@ _HOME = {
     "SequenceModel": "sequence_model",
     "Transformer": "transformer",
     "VAE": "vae",
+    "card_of": "storing",
     "load": "storing",
     "save": "storing",
+    "shipped": "storing",
 }
 
 if TYPE_CHECKING:
@@ -22,11 +24,23 @@ if TYPE_CHECKING:
     from musicgym.models.ngram import NGramModel
     from musicgym.models.online import Online
     from musicgym.models.sequence_model import SequenceModel
-    from musicgym.models.storing import load, save
+    from musicgym.models.storing import card_of, load, save, shipped
     from musicgym.models.transformer import Transformer
     from musicgym.models.vae import VAE
 
-__all__ = ["LSTM", "VAE", "Discriminator", "NGramModel", "Online", "SequenceModel", "Transformer", "load", "save"]
+__all__ = [
+    "LSTM",
+    "VAE",
+    "Discriminator",
+    "NGramModel",
+    "Online",
+    "SequenceModel",
+    "Transformer",
+    "card_of",
+    "load",
+    "save",
+    "shipped",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -110,6 +110,8 @@ class Model(abc.ABC):
         Raises:
             ValueError: other voices or another grid than the task's, blanks, or what the alphabet doesn't have.
         """
+        if isinstance(music, Score) or (not isinstance(music, Excerpts) and not all(isinstance(one, Score) for one in music)):
+            raise TypeError(f"{str(music)[:60]}: expected a list of musicgym.Score, as in [score], or Excerpts")
         if not isinstance(music, Excerpts):
             music = taken_in(music, self.task.steps_per_quarter, "score")
         elif (music.quarter != self.task.steps_per_quarter).any():

@@ -16,7 +16,7 @@ from musicgym.engine import Engine, as_material
 from musicgym.given import begun_by, on_pages
 from musicgym.grids import side_by_side
 from musicgym.models.tables import tables
-from musicgym.models.tokens import POSITIONS, Alphabet
+from musicgym.models.tokens import Alphabet
 from musicgym.pieces import Excerpts, Pieces
 from musicgym.restarting import draw
 from musicgym.score import BLANK, Score
@@ -210,8 +210,8 @@ class _Play:
 
     def _place(self) -> np.ndarray:
         voice, step = self.slot % self.voices, self.slot // self.voices
-        position = np.minimum(self.engine.pieces.position[self.rows, step], POSITIONS - 1).astype(np.int64)
-        return (position * self.voices + voice) * self.alphabet.factors + self.factor
+        position = self.engine.pieces.position[self.rows, step].astype(np.int64)
+        return np.asarray(self.alphabet.place(position, voice, self.factor, self.voices))
 
     def _tensor(self, array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(array.copy()).to(self.model.device)

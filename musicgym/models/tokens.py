@@ -83,6 +83,17 @@ class Alphabet:
             )
         return places
 
+    def place(self, position: Any, voice: Any = 0, factor: Any = 0, voices: int = 1) -> Any:
+        """What is known of a token before it is chosen: see `Sequences`. Takes numbers or arrays.
+
+        Args:
+            position: step in the bar, from 0.
+            voice: of `voices`, from 0, the highest.
+            factor: of the event's tokens, from 0.
+            voices: of the task.
+        """
+        return np.minimum(position, POSITIONS - 1) * (voices * self.factors) + voice * self.factors + factor
+
     def without_velocities(self) -> Alphabet:
         """The alphabet of notes whose velocity is nothing to choose, such as those of a corpus that has none."""
         return dataclasses.replace(self, velocities=())
@@ -214,15 +225,10 @@ def _faults(excerpts: Excerpts, alphabet: Alphabet) -> dict[str, np.ndarray]:
     }
 
 
-def _places(position: np.ndarray, voice: np.ndarray, factor: np.ndarray | int, voices: int, factors: int) -> np.ndarray:
-    place = np.minimum(position, POSITIONS - 1).astype(np.int64) * (voices * factors) + voice * factors + factor
-    return np.asarray(place.astype(np.int16))
-
-
 def _encode_steps(music: Excerpts, alphabet: Alphabet) -> Sequences:
     pieces, voices, steps = music.pitch.shape
     codes = np.where(music.onset, tables(alphabet).pitch[np.maximum(music.pitch, REST).astype(np.int64) + 1], HOLD)  # (M, V, S)
-    place = _places(music.position[:, :, None], np.arange(voices), 0, voices, 1)  # (M, S, V)
+    place = alphabet.place(music.position.astype(np.int64)[:, :, None], np.arange(voices), 0, voices)  # (M, S, V)
     within = np.repeat(inside(music), voices, axis=1)
     tokens = codes.transpose(0, 2, 1).reshape(pieces, steps * voices)
     return Sequences(
@@ -261,7 +267,7 @@ def _encode_notes(music: Excerpts, alphabet: Alphabet) -> Sequences:
     velocity = table.velocity[np.where(pitch >= 0, music.velocity[notes.piece, notes.voice, notes.start], 0)]
     codes = np.stack([table.pitch[pitch + 1], duration, velocity][:factors], axis=1)  # (E, factors)
     position = music.position[notes.piece, notes.start][:, None]
-    place = _places(position, notes.voice[:, None], np.arange(factors), voices, factors)
+    place = alphabet.place(position.astype(np.int64), notes.voice[:, None], np.arange(factors), voices)
     counts = np.bincount(notes.piece, minlength=pieces)
     made = Sequences(
         np.zeros((pieces, factors * int(counts.max(initial=0))), np.int16),
