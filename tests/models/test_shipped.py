@@ -1,4 +1,4 @@
-"""The models that come with the package: that they are there, learned what they say, and saw nothing of what they are judged on."""
+"""The models that come with the package: all there, of the committed recipes, and nothing seen of what they are judged on."""
 
 import json
 
