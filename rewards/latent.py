@@ -278,6 +278,13 @@ def _named(model: str | LatentSpace) -> LatentSpace:
 
 
 def _music(names: str, model: LatentSpace) -> list[Score]:
+    """The pieces of files and folders. Raises ValueError for one that isn't there or holds no music."""
     from musicgym.given import as_scores
 
-    return as_scores([Path(name.strip()) for name in names.split(",") if name.strip()], model.task)
+    paths = [Path(name.strip()) for name in names.split(",") if name.strip()]
+    if missing := [path for path in paths if not path.exists() and "#" not in path.name]:
+        raise ValueError(f"vae(like={names!r}): there is no file or folder {str(missing[0])!r}; expected MIDI, MusicXML or ABC")
+    found = as_scores(paths, model.task)
+    if not found:
+        raise ValueError(f"vae(like={names!r}): no music in it: expected names of files or folders, comma-separated")
+    return found

@@ -180,9 +180,9 @@ def _check_has_window(model: LatentSpace, task: Task) -> None:
     """Raises ValueError where empty pages have no window: nothing would ever be paid."""
     from musicgym.models.bars import windows_of
 
-    if task.source or task.choice is ANY_PITCH or len(windows_of(task.material(), model.bars).piece):
+    if task.choice is ANY_PITCH or len(windows_of(task.material(), model.bars).piece):
         return
     raise ValueError(
-        f"model {model.name!r} looks at windows of {model.bars} bars, the task's page of {task.length} steps has none: expected "
-        "a longer page, or a model of fewer bars"
+        f"model {model.name!r} looks at windows of {model.bars} bars, the task's pages of {task.length} steps have none: "
+        "expected longer pages, or a model of fewer bars"
     )

@@ -111,6 +111,9 @@ def train(
     }  # fmt: skip
     asked = {key: value for key, value in training.items() if value is not None}
     words = {"kind": kind, "corpus": corpus, "task": task, "option": option, "from": start, "against": against, "size": size}
+    for key in ("corpus", "task", "from", "against"):
+        if words[key] == "":
+            raise UsageError(f"--{key} '': expected a word; leave it out for the usual one")
     words = {key: value for key, value in words.items() if value}
     if resume:
         recipe, name, before = _resumed(out, name, {**words, **asked})

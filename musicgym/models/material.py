@@ -60,7 +60,8 @@ def open_corpus(source: str, task: Task) -> Corpus:
     """The corpora, or the folder, that a model of a task learns from, all splits together, on the task's grid.
 
     Of a task of one voice every piece gives its highest, a chorale its soprano; else pieces with as many voices as the task has.
-    Pieces that don't fit the grid are left out, unless the task quantises.
+    Pieces that don't fit the grid are left out, unless the task quantises. A folder so small that a part of its split is empty is
+    divided anew (`Corpus.divided`).
 
     Args:
         source: names as `musicgym.corpus.load` takes them, comma-separated, or the path of a folder of MIDI, MusicXML and ABC
@@ -68,13 +69,14 @@ def open_corpus(source: str, task: Task) -> Corpus:
         task: what the model is to write.
 
     Raises:
-        ValueError: an unknown name, a folder without music, or no piece with so many voices.
+        ValueError: an unknown name, a folder without music or with fewer than three melodies, or no piece with so many voices.
     """
     grid = max(1, int(task.steps_per_quarter))
     grid = math.lcm(_FINE, grid) if task.quantise else grid
     names = [name.strip() for name in source.split(",") if name.strip()]
     known = {*COLLECTIONS, *ALIASES}
-    if not known & set(names) and source.strip() and Path(source).is_dir():
+    is_folder = not known & set(names) and bool(source.strip()) and Path(source).is_dir()
+    if is_folder:
         found = Corpus.from_folder(source, steps_per_quarter=grid, exact=not task.quantise)
     else:
         found = load(*names, steps_per_quarter=grid, exact=not task.quantise)
@@ -82,6 +84,8 @@ def open_corpus(source: str, task: Task) -> Corpus:
     if task.voices == 1 and pieces:
         found = found.voice(0)
     found = found.filter(voices=task.voices)
+    if len(found) and is_folder and {*found.splits.tolist()} != {*range(len(SPLITS))}:
+        found = found.divided()
     if not len(found):
         raise ValueError(
             f"corpus {source!r} is empty: none of its {pieces} pieces on the task's grid of {task.steps_per_quarter:g} steps "

@@ -59,9 +59,14 @@ def played(
     if pages is not None and not isinstance(pages, Excerpts):
         as_material(pages)  # raises TypeError for other things than scores
         pages = on_pages(pages, task, any_metre=True)
+    elif pages is not None and (other := pages.quarter[pages.quarter != task.steps_per_quarter]).size:
+        raise ValueError(
+            f"pages have {other[0]:g} steps a quarter: expected {task.steps_per_quarter:g}, those of the model's task"
+        )
     material = task.material() if pages is None else pages
     if prefix is not None:
         material = begun_by(prefix, material, task)
+    _check_known(material, model.alphabet)
     engine = Engine(task, ROWS, material)
     made = []
     for first in range(0, n, ROWS):
@@ -77,6 +82,18 @@ def played(
         rows = min(ROWS, n - first)
         made.append(Excerpts(*(getattr(engine.pieces, name)[:rows].copy() for name in Excerpts._fields)))
     return side_by_side(made)
+
+
+def _check_known(material: Excerpts, alphabet: Alphabet) -> None:
+    """Raises ValueError where a note stands on the pages that the model has no token for."""
+    known = range(alphabet.low, alphabet.high + 1) if alphabet.kind == "step" else alphabet.pitches
+    odd = (material.pitch >= 0) & ~np.isin(material.pitch, known)
+    if odd.any():
+        page, voice, step = (int(where[0]) for where in np.nonzero(odd))
+        raise ValueError(
+            f"pitch {material.pitch[page, voice, step]} stands on page {page} (voice {voice}, step {step}): expected "
+            f"{min(pitch for pitch in known if pitch >= 0)}..{max(known)}, what the model knows; transpose it"
+        )
 
 
 def _check(n: int, temperature: float, top_p: float, seed: int) -> None:

@@ -38,6 +38,20 @@ def music_from(*lines: list[int], step: int = 4, key: str = "C major") -> Music:
 # Corpora
 
 
+def test_a_folder_too_small_for_the_usual_split_is_divided_anew_and_one_of_two_melodies_refused(tmp_path):
+    tunes = corpus.load("aird")
+    task = Task(StepChoice(40, 95))
+    for number, score in enumerate(list(tunes)[:25:5]):
+        score.to_midi(tmp_path / f"{number}.mid")
+    found = material.open_corpus(str(tmp_path), task)
+    assert sorted(found.splits.tolist()) == [0, 0, 0, 1, 2]
+    assert found.splits.tolist() == material.open_corpus(str(tmp_path), task).splits.tolist()
+    for number in (2, 3, 4):
+        (tmp_path / f"{number}.mid").unlink()
+    with pytest.raises(ValueError, match="has 2 pieces of 2 melody families: expected 3 or more"):
+        material.open_corpus(str(tmp_path), task)
+
+
 def test_of_a_task_of_one_voice_a_chorale_gives_its_soprano():
     both = material.open_corpus("bach,aird", MELODY)
     assert set(both.voices.tolist()) == {1}

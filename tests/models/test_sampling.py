@@ -167,6 +167,11 @@ def test_draws_invert_the_distribution_function() -> None:
     assert counts(temperature=0) == [0, 0, 1000, 0]
 
 
+def test_pages_have_the_length_and_metre_of_their_scores() -> None:
+    (made,) = model_of(TASKS["melody"]).sample(1, pages=[Score.blank(1, 24, meter=(6, 8))], seed=2)
+    assert (made.steps, made.meter, made.finished) == (24, (6, 8), True)
+
+
 def test_a_low_temperature_draws_what_zero_does() -> None:
     model = model_of(TASKS["melody"])
     assert model.sample(3, temperature=1e-6, seed=1)[2] == model.sample(1, temperature=0, seed=5)[0]
@@ -183,6 +188,11 @@ def test_a_low_temperature_draws_what_zero_does() -> None:
         ({"prefix": Score.from_notes([[(0, 12, 60, 80)]])}, "fewer than 12 steps"),
         ({"pages": [Score.blank(2, 8)]}, "given score has 2 voices"),
         ({"pages": Excerpts.blank(1, 2, 8)}, "material has 2 voices"),
+        (
+            {"pages": Excerpts.from_scores([Score.blank(1, 24, steps_per_quarter=12)])},
+            "pages have 12 steps a quarter: expected 4",
+        ),
+        ({"prefix": Score.from_notes([[(0, 2, 20, 80)]])}, r"pitch 20 stands on page 0 \(voice 0, step 0\): expected"),
     ],
 )
 def test_wishes_that_cannot_be_met_are_named(wish: dict[str, object], message: str) -> None:

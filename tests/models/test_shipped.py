@@ -29,7 +29,7 @@ def test_a_card_is_of_the_committed_recipe_and_of_the_split_of_today(name):
     card, recipe = models.card_of(name), MODELS[name].recipe
     assert card["recipe"] == recipe.to_dict()
     assert card["training"]["finished"]
-    assert card["training"]["seconds"] / 60 <= MODELS[name].minutes
+    assert train_models.minutes_of(card) <= MODELS[name].minutes
     corpus = material.open_corpus(recipe.corpus, Task.from_json(recipe.task))
     assert card["split"]["fingerprint"] == material.fingerprint(corpus)
     if "against" in card:

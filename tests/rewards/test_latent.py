@@ -209,7 +209,7 @@ def test_what_cannot_be_judged_is_told() -> None:
     model, task = model_of(TASKS["melody"]), TASKS["melody"]
     narrow = VAE(Task(StepChoice(55, 60), meter=BAR, length=8), "narrow", latent=2, units=4, embedding=2, plan=2)
     refused = {
-        "looks at windows of 2 bars, the task's page of 7 steps has none": (model, task.changed(length=7)),
+        "looks at windows of 2 bars, the task's pages of 7 steps have none": (model, task.changed(length=7)),
         "reads 1 voices, the task has 2": (model, task.changed(voices=2)),
         "reads 4 steps a quarter, the task has 12": (model, task.changed(steps_per_quarter=12)),
         "knows the pitches 55..60, the task's choices are 52..67": (narrow, task),
