@@ -9,8 +9,8 @@
 They learn from Bach, Ryan, O'Neill and Aird alone, from the training split, and stop early by the validation split. An LSTM and
 a Transformer that are compared have equally many weights, read the same windows, make as many updates, and are tuned on the same
 grid with a seed that no reported figure uses. Each runs on one core, so that two learn side by side: of two cores each may take
-20 minutes, those of chorales 60, which is twice that on one of them. Together the files that are shipped may have 20 MB. A run that
-misses one of these ends with status 1.
+20 minutes, those of chorales 60, which is twice that on one of them. Together the files that are shipped may have 20 MB. A run
+that misses one of these ends with status 1.
 """
 
 from __future__ import annotations

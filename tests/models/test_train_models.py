@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -68,12 +69,18 @@ def test_the_discriminator_learns_against_the_models_pieces_beside_it(tmp_path, 
     card = models.load(str(tmp_path / "melody-discriminator")).card
     assert card["against"]["fingerprint"] == models.load(str(tmp_path / "melody-lstm")).fingerprint
     assert card["recipe"]["against"] == "melody-lstm"
+    again = quick(MODELS["melody-lstm"].recipe)
+    train_models.train_one("other", replace(again, training=replace(again.training, seed=3)), tmp_path)
+    for suffix in ("safetensors", "json"):
+        (tmp_path / f"other.{suffix}").rename(tmp_path / f"melody-lstm.{suffix}")
+    with pytest.raises(ValueError, match="'melody-discriminator' learned against 'melody-lstm' when that was"):
+        train_models.main(["melody-discriminator", "--quick", "--out", str(tmp_path)])
 
 
 def test_a_model_that_took_too_long_or_leaked_or_is_too_large_is_a_miss(tmp_path):
     for suffix in ("safetensors", "json"):
         (tmp_path / f"melody-lstm.{suffix}").write_bytes(b"0" * 11_000_000)
-    card = {"training": {"seconds": 21 * 60}, "leakage": {"test": {"windows": 3, "families": 0}}}
+    card = {"training": {"seconds": 42 * 60}, "leakage": {"test": {"windows": 3, "families": 0}}}
     found = train_models.faults({"melody-lstm": card}, tmp_path)
     assert [fault.split(":")[0] for fault in found] == [
         "melody-lstm took 21.0 minutes",
@@ -91,9 +98,16 @@ def test_what_was_typed_wrongly_ends_with_status_two(words, tmp_path):
 
 @pytest.mark.slow
 def test_tuning_tries_every_point_of_the_grid(tmp_path, capsys):
-    assert train_models.main(["tune", "melody-lstm", "--quick", "--out", str(tmp_path)]) == 0
+    status = train_models.main(["tune", "melody-lstm", "--quick", "--out", str(tmp_path)])
     found = json.loads((tmp_path / "tuning.json").read_text())
     assert len(found["melody-lstm"]) == len(train_models.RATES)
+    assert status == int(train_models.at_an_edge(found["melody-lstm"]))
+
+
+def test_the_best_of_a_grid_may_not_be_its_first_or_last():
+    assert train_models.at_an_edge({"1": 3.0, "2": 4.0, "3": 5.0})
+    assert train_models.at_an_edge({"1": 3.0, "2": 2.0, "3": 1.0})
+    assert not train_models.at_an_edge({"1": 3.0, "2": 2.0, "3": 2.5})
 
 
 # The table
