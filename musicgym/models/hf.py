@@ -105,9 +105,10 @@ class HFScorer:
                 "never loaded; have the model saved anew as safetensors"
             )
         try:
-            model, found = transformers.AutoModelForCausalLM.from_pretrained(
+            loaded: Any = transformers.AutoModelForCausalLM.from_pretrained(
                 folder, use_safetensors=True, trust_remote_code=False, local_files_only=True, output_loading_info=True
             )
+            model, found = loaded
             # Weights that aren't there are drawn at random, and those that have no place are left out, both with a warning only.
             # Those that are tied to others, or that old files have for nothing, are not among them.
             for what in ("missing", "unexpected", "mismatched"):
