@@ -116,7 +116,8 @@ def one_seed(
         resume=(folder / CHECKPOINT).exists(),
         watcher=rounds.append,
     )
-    save(learner, folder / "generator", {"contest": dataclasses.asdict(settings), "from": generator.fingerprint})
+    first = {"name": generator.name, "fingerprint": generator.fingerprint}
+    save(learner, folder / "generator", {"contest": dataclasses.asdict(settings), "from": first})
     windows = {split: _windows(*pieces[split], settings.steps, scale.counts[split], seed) for split in SPLITS}
     arms = {
         arm: _judged(model, pieces, windows, scale.budget, seed) for arm, model in zip(ARMS, (generator, learner), strict=True)

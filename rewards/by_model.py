@@ -158,7 +158,9 @@ def card_surprise(model: Model) -> float:
 
 
 def named_model(model: str | SequenceModel) -> SequenceModel:
-    """The model of a name or path, or the one that is handed in."""
+    """The model of a name or path, or the one that is handed in. Raises ValueError for a number, as expressions may have."""
+    if isinstance(model, (int, float)):
+        raise ValueError(f"model {model!r}: expected a name or path in quotes, such as 'melody-ngram'")
     if not isinstance(model, str):
         return model
     from musicgym.models import load

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -27,6 +28,9 @@ _LONGEST = 8 * 12  # units; longer ones count as so many
 _PITCH, _INTERVAL, _DURATION = 0, 13, 13 + _NO_INTERVAL + 1  # first bins
 _BINS = _DURATION + 2 * (_LONGEST + 1)  # durations of notes, then of rests
 _EDGES = (_PITCH, _INTERVAL, _DURATION, _BINS)
+# What a piece is worth is rounded to so many parts of 1: differences of such numbers, and their sums, are exact in float32, so
+# that what choices pay adds up to exactly what the piece is worth, and never to more than nothing.
+_PARTS = 1 << 24
 _FEW = 256  # slots: a mode that the corpus has fewer of is judged by all of it
 
 
@@ -124,11 +128,13 @@ def statistics(corpus: str = "ryan,oneill,aird/train", voice: float = -1) -> Sta
     """
     from musicgym.corpus import load
 
+    if not isinstance(corpus, str):
+        raise ValueError(f"statistics(corpus={corpus!r}): expected names in quotes, such as 'ryan,oneill/train'")
     names, _, split = corpus.partition("/")
     found = load(*(name.strip() for name in names.split(",")))
     found = found.split(split) if split else found
     if voice != -1:
-        if voice < 0 or int(voice) != voice:
+        if voice.__class__ not in (int, float) or not math.isfinite(voice) or voice < 0 or int(voice) != voice:
             raise ValueError(f"statistics(voice={voice!r}): expected a voice, counted from 0, or -1 for all")
         found = found.voice(int(voice))
     scores = list(found)
@@ -150,8 +156,9 @@ def _shares(reference: Sequence[Score] | Excerpts) -> np.ndarray:
     counts = np.zeros((len(MODES), _BINS))
     for part in _side_by_side(reference):
         _count_all(handle(finished_pieces(part)), counts)
-    if not counts.any():
-        raise ValueError(f"statistics of {len(reference)} pieces without a note: expected music")
+    if not counts[:, _PITCH : _PITCH + _REST_CLASS].any():
+        pieces = len(reference.length) if isinstance(reference, Excerpts) else len(reference)
+        raise ValueError(f"statistics of {pieces} pieces without a note: expected music")
     slots = counts[:, _PITCH:_INTERVAL].sum(axis=1)
     counts = np.where((slots >= _FEW)[:, None], counts, counts.sum(axis=0))
     for first, end in itertools.pairwise(_EDGES):
@@ -210,7 +217,7 @@ def _judge(pieces: Pieces, n: int, tally: _Tally, shares: np.ndarray) -> None:
         apart = 0.0
         for b in range(_EDGES[term], _EDGES[term + 1]):
             apart += abs(tally.counts[n, b] - tally.filled[n] * shares[mode, b])
-        tally.worth[n, term] = -0.5 * apart / page
+        tally.worth[n, term] = -math.floor(0.5 * apart / page * _PARTS + 0.5) / _PARTS
 
 
 @inlined

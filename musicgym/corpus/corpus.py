@@ -292,8 +292,9 @@ class Corpus:
         Raises:
             ValueError: a piece without that voice.
         """
-        if not 0 <= index < int(self.voices.min(initial=127)):
-            raise ValueError(f"voice({index}): the pieces have {int(self.voices.min(initial=0))} voices or more, counted from 0")
+        fewest = int(self.voices.min(initial=127))
+        if not 0 <= index < fewest:
+            raise ValueError(f"voice({index}): a piece has {fewest} voices: expected one within 0..{fewest - 1}")
         data = built.chosen(self._data, np.arange(len(self)), index)
         return self._like(data, f"{self.name}[{index}]", self._fits)
 

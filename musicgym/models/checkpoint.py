@@ -80,7 +80,10 @@ def read(folder: Path, settings: dict[str, Any]) -> State:
     path = folder / NAME
     place, written, tensors = _read(folder)
     if written != json.loads(dumps(settings)):  # as JSON has it: tuples are lists there
-        raise ValueError(f"checkpoint {str(path)!r} belongs to other settings than config.json beside it: train anew")
+        raise ValueError(
+            f"checkpoint {str(path)!r} belongs to other settings, or other models, than it is to go on with: give those that it "
+            "began with, or begin anew in another folder"
+        )
     groups: dict[str, dict[str, torch.Tensor]] = {group: {} for group in _GROUPS}
     for name, tensor in tensors.items():
         group, _, rest = name.partition(".")

@@ -178,9 +178,8 @@ def _recipe(kind: str, words: dict[str, Any], asked: dict[str, Any], out: Path) 
     """What is asked for. Raises ValueError for what makes no recipe."""
     from musicgym.agents.options import make_task, parse_options
     from musicgym.agents.settings import task_id
-    from musicgym.models.making import Recipe
+    from musicgym.models.making import Recipe, check_sizes
     from musicgym.models.settings import Training
-    from musicgym.models.storing import kind_of
 
     if kind not in KINDS:
         raise ValueError(f"{kind!r}: expected one of {', '.join(KINDS)}")
@@ -189,11 +188,7 @@ def _recipe(kind: str, words: dict[str, Any], asked: dict[str, Any], out: Path) 
     start = words.get("from", "")
     if start and sizes:
         raise ValueError(f"--size {next(iter(sizes))}: a model that goes on from another keeps its sizes; leave one of them out")
-    made: Any = kind_of(kind)
-    try:
-        made(task, **sizes)
-    except TypeError as error:
-        raise ValueError(f"--size: {error}; expected {', '.join(made(task).config)}") from error
+    check_sizes(kind, task, sizes)
     start, against = (str(found_path(path, out)) if path else "" for path in (start, words.get("against", "")))
     return Recipe(kind, words.get("corpus", _CORPUS), task.to_json(), sizes, Training(**asked), start, against)
 
@@ -214,8 +209,10 @@ def _name(out: Path, name: str | None, kind: str) -> str:
 
 
 def _resumed(out: Path, name: str | None, asked: dict[str, Any]) -> tuple[Recipe, str, str]:
-    """The recipe, name and device of a model that was begun."""
-    from musicgym.models.making import Recipe
+    """The recipe, name and device of a model that was begun. Raises ValueError, naming the file, where it doesn't say them."""
+    from musicgym.agents.runs import check_name
+    from musicgym.models.making import Recipe, check_sizes
+    from musicgym.task import Task
 
     if asked:
         raise UsageError(
@@ -223,10 +220,16 @@ def _resumed(out: Path, name: str | None, asked: dict[str, Any]) -> tuple[Recipe
         )
     if name is None:
         raise UsageError("--resume: expected --name, the model to go on with")
+    with typed():
+        check_name(name)
     path = out / name / _CONFIG
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-        return Recipe.from_dict(config["recipe"]), name, str(config["device"])
+        recipe, device = Recipe.from_dict(config["recipe"]), config["device"]
+        check_sizes(recipe.kind, Task.from_json(recipe.task), recipe.sizes)
+        if not isinstance(device, str):
+            raise ValueError(f"device={device!r:.60}: expected text")
+        return recipe, name, device
     except FileNotFoundError as error:
         raise UsageError(f"there is no model {name!r} in {str(out)!r} to go on with: leave out --resume") from error
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import TYPE_CHECKING, NamedTuple
+
+from musicgym.models.settings import MOST_RATE, MOST_WEIGHT, check_count, check_number
 
 if TYPE_CHECKING:
     from musicgym.models.discriminator import Discriminator
@@ -52,20 +53,15 @@ class Contest:
 
     def __post_init__(self) -> None:
         for name in ("rounds", "batch", "steps", "discriminator_updates", "pool", "threads", "seed"):
-            value, least = getattr(self, name), 0 if name in ("seed", "pool") else 1
-            if value.__class__ is not int or not least <= value < 1 << 32:
-                raise ValueError(f"{name}={value!r}: expected a whole number, {least} or more")
-        for name in ("generator_rate", "discriminator_rate", "leash", "discount", "largest", "pool_share", "clip"):
-            value, above = getattr(self, name), name in ("largest", "clip")
-            most = 1.0 if name in ("discount", "pool_share") else math.inf
-            if (
-                value.__class__ not in (int, float)
-                or not math.isfinite(value)
-                or not 0 <= value <= most
-                or (above and value == 0)
-            ):
-                expects = "a share within 0..1" if most == 1 else f"a number {'above' if above else 'from'} 0"
-                raise ValueError(f"{name}={value!r}: expected {expects}")
+            check_count(name, getattr(self, name), 0 if name in ("seed", "pool") else 1)
+        for name in ("generator_rate", "discriminator_rate"):
+            check_number(name, getattr(self, name), MOST_RATE)
+        for name in ("leash", "largest", "clip"):
+            check_number(name, getattr(self, name), MOST_WEIGHT, above=name != "leash")
+        for name in ("discount", "pool_share"):
+            value = getattr(self, name)
+            if value.__class__ not in (int, float) or not 0 <= value <= 1:
+                raise ValueError(f"{name}={value!r}: expected a share within 0..1")
 
 
 class Round(NamedTuple):

@@ -183,9 +183,12 @@ class Discriminator(Network):
 
     @torch.no_grad()
     def constrain(self) -> None:
-        """Bring every matrix's spectral norm down to the bound, where it is above: to be called after each change of weights."""
+        """Bring every matrix's spectral norm down to the bound, where it is above: to be called after each change of weights.
+
+        A matrix that holds what is no finite number has no such norm and stays as it is, for its trainer to find.
+        """
         for module in self.modules():
-            if isinstance(module, torch.nn.Linear) and not module.weight.is_meta:
+            if isinstance(module, torch.nn.Linear) and not module.weight.is_meta and bool(torch.isfinite(module.weight).all()):
                 norm = torch.linalg.matrix_norm(module.weight, ord=2)
                 module.weight.div_((norm / self._config["bound"]).clamp(min=1.0))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -88,7 +89,10 @@ class Telling(Lesson):
         self.model.constrain()
 
     def look(self) -> Look:
-        figures = judged(self.model, self.held_out)
+        said = _marked(self.model, self.held_out)
+        if not np.isfinite(said[0]).all():  # there is no calibration of it; training stops at such a look
+            return Look(math.nan, {})
+        figures = _figures(*said, self.held_out)
         return Look(figures["prefix"]["nats"], {part: figures[part] for part in ("prefix", "piece")})
 
     def calibrate(self) -> None:
@@ -142,7 +146,11 @@ def judged(model: Discriminator, found: Opposed) -> dict[str, Any]:
     nothing: 0.693), accuracy, AUC, expected calibration error, all with half of the pieces real; "auc" of whole pieces against
     the opponent's, and against each way of spoiling.
     """
-    said, real, against = _marked(model, found)
+    return _figures(*_marked(model, found), found)
+
+
+def _figures(said: np.ndarray, real: np.ndarray, against: np.ndarray, found: Opposed) -> dict[str, Any]:
+    """Of what `_marked` found."""
     whole = said[:, -1]
     figures: dict[str, Any] = {
         part: {
@@ -164,7 +172,8 @@ def _marked(model: Discriminator, found: Opposed) -> tuple[np.ndarray, np.ndarra
     """Log-odds of all pieces at the marks, float64 (P, marks); whether they are real, bool (P,); and what they are, (P,)."""
     odds = []
     for part in (found.real, found.generated, found.spoiled):
-        reached = model.evidence(part).cumsum(axis=1)
+        with np.errstate(invalid="ignore", over="ignore"):  # of a model that has diverged; `look` finds it
+            reached = model.evidence(part).cumsum(axis=1)
         at = np.ceil(np.array(_MARKS) * part.length[:, None]).astype(np.int64) - 1  # (M, marks)
         odds.append(np.take_along_axis(reached, np.maximum(at, 0), axis=1))
     pieces = len(found.families)

@@ -20,6 +20,7 @@ from musicgym.score import Score
 
 _PAD = 0  # in the place of tokens that nothing sees
 _BESIDE = {"architectures", "_name_or_path", "dtype", "torch_dtype", "transformers_version"}  # say nothing of what it computes
+_LEAST = 3  # tokens at once: a window has to go on by one at least, and to overlap with the one before
 _LONGEST = 2048  # tokens that a model without a limit of its own is given at once
 
 
@@ -33,7 +34,7 @@ class HFScorer:
         tokenizer: a MidiTok tokenizer of one vocabulary, which has the special token BOS, after which the first token is
             judged. Several voices need one stream of tokens, as with `use_programs=True`.
         name: for people.
-        context: tokens that the model is given at once; None for what its configuration says.
+        context: tokens that the model is given at once, 3 or more; None for what its configuration says.
         batch: windows that are read together.
 
     Raises:
@@ -66,9 +67,14 @@ class HFScorer:
                 f"the tokenizer has {tokenizer.vocab_size} tokens, the model knows {words}: they don't belong together"
             )
         limit = getattr(model.config, "max_position_embeddings", None) or getattr(model.config, "n_positions", None)
-        self.context = int(context if context is not None else min(int(limit or _LONGEST), _LONGEST))
-        if not 2 <= self.context <= int(limit or self.context) or batch < 1:
-            raise ValueError(f"HFScorer(context={context}, batch={batch}): expected 2..{limit} tokens and 1 or more windows")
+        self.context = context if context is not None else min(int(limit or _LONGEST), _LONGEST)
+        if self.context.__class__ is not int or not _LEAST <= self.context <= int(limit or self.context):
+            raise ValueError(
+                f"HFScorer(context={self.context!r}): expected a whole number of tokens, "
+                f"{f'{_LEAST}..{limit}' if limit else f'{_LEAST} or more'}"
+            )
+        if batch.__class__ is not int or batch < 1:
+            raise ValueError(f"HFScorer(batch={batch!r}): expected a whole number of windows, 1 or more")
         model.train(False)
         self.model, self.tokenizer, self.batch = model, tokenizer, batch
         self.name = name or type(model).__name__
@@ -83,7 +89,8 @@ class HFScorer:
             words: of the constructor.
 
         Raises:
-            ValueError: a folder that isn't there, or without such files; a pickle is never loaded.
+            ValueError: a folder that isn't there, or without such files; weights that are not all of the model's, or of another
+                one; a pickle is never loaded.
         """
         import miditok
         import transformers
@@ -98,9 +105,15 @@ class HFScorer:
                 "never loaded; have the model saved anew as safetensors"
             )
         try:
-            model = transformers.AutoModelForCausalLM.from_pretrained(
-                folder, use_safetensors=True, trust_remote_code=False, local_files_only=True
+            loaded: Any = transformers.AutoModelForCausalLM.from_pretrained(
+                folder, use_safetensors=True, trust_remote_code=False, local_files_only=True, output_loading_info=True
             )
+            model, found = loaded
+            # Weights that aren't there are drawn at random, and those that have no place are left out, both with a warning only.
+            # Those that are tied to others, or that old files have for nothing, are not among them.
+            for what in ("missing", "unexpected", "mismatched"):
+                if odd := sorted(map(str, found[f"{what}_keys"])):
+                    raise ValueError(f"{len(odd)} of its weights are {what}, the first {odd[0]!r}")
             kind = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["tokenization"]
             known = {name: getattr(miditok, name) for name in miditok.tokenizations.__all__}
             if kind not in known:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 import time
 from pathlib import Path
@@ -63,11 +64,32 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, fields: Any) -> Recipe:
-        """What `to_dict` made. Raises ValueError for other fields."""
+        """What `to_dict` made. Raises ValueError for other fields, or values of other types."""
         names = {field.name for field in dataclasses.fields(cls)}
         if not isinstance(fields, dict) or {*fields, "against"} != names:
             raise ValueError(f"recipe {str(fields)[:80]}: expected an object with {', '.join(sorted(names))}")
+        for name, value in fields.items():
+            kind, expected = (dict, "an object") if name in ("sizes", "training") else (str, "text")
+            if not isinstance(value, kind):
+                raise ValueError(f"recipe with {name}={value!r:.60}: expected {expected}")
         return cls(**{**fields, "training": Training.from_dict(fields["training"])})
+
+
+def check_sizes(kind: str, task: Task, sizes: dict[str, Any]) -> None:
+    """Whether there is a model of a kind, of a task, with such sizes; none is made.
+
+    Raises:
+        ValueError: an unknown kind, sizes that it doesn't have or that are out of their range, a task that it can't read.
+    """
+    make: Any = kind_of(kind)
+    known = [name for name in inspect.signature(make).parameters if name not in ("task", "name")]
+    if odd := [name for name in sizes if name not in known]:
+        raise ValueError(f"size {odd[0]!r}: expected one of {', '.join(known)}, the sizes of a model of kind {kind!r}")
+    try:
+        with torch.device("meta"):  # nothing is allocated
+            make(task, **sizes)
+    except (TypeError, OverflowError, RuntimeError) as error:
+        raise ValueError(f"sizes {sizes!r:.80} make no model of kind {kind!r}: {error}") from error
 
 
 class Prepared(NamedTuple):

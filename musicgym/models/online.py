@@ -11,6 +11,7 @@ import torch
 from musicgym.models.determinism import drawing
 from musicgym.models.discriminator import Discriminator
 from musicgym.models.discriminator_lesson import prefix_loss
+from musicgym.models.settings import MOST_RATE, MOST_WEIGHT, check_number
 from musicgym.models.tokens import Sequences
 from musicgym.pieces import Excerpts
 from musicgym.score import Score
@@ -55,14 +56,9 @@ class Online:
     ) -> None:
         if not isinstance(model, Discriminator):
             raise TypeError(f"Online({model!r}): expected a musicgym.models.Discriminator")
-        for name, value, least in (
-            ("learning_rate", learning_rate, 0.0),
-            ("weight_decay", weight_decay, 0.0),
-            ("clip", clip, 0.0),
-        ):
-            above = name == "clip"
-            if not math.isfinite(value) or value < least or (above and value == least):
-                raise ValueError(f"Online({name}={value!r}): expected a number {'above' if above else 'from'} {least:g}")
+        check_number("learning_rate", learning_rate, MOST_RATE)
+        check_number("weight_decay", weight_decay, MOST_WEIGHT)
+        check_number("clip", clip, MOST_WEIGHT, above=True)
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
             raise ValueError(f"Online(seed={seed!r}): expected a whole number, 0 or more")
         self.model = copy.deepcopy(model)
@@ -101,12 +97,25 @@ class Online:
             raise ValueError(
                 f"update({len(parts[0].length)} real, {len(parts[1].length)} generated pieces): expected some of each"
             )
-        before = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+        weights = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+        memory = {p: {name: tensor.clone() for name, tensor in kept.items()} for p, kept in self._optimiser.state.items()}
+        try:
+            loss = self._learn(*parts)
+        except BaseException:  # also when it is interrupted half way
+            self.model.load_state_dict(weights)
+            self._optimiser.state.clear()
+            self._optimiser.state.update(memory)
+            raise
+        self.updates += 1
+        return loss
+
+    def _learn(self, real: Sequences, generated: Sequences) -> float:
+        """One step down the gradient; the loss before it. Raises ValueError for what is no finite number."""
         self.model.train()
         self._optimiser.zero_grad(set_to_none=True)
         try:
             with drawing(self.model.device, self.seed, self.updates):
-                loss = prefix_loss(self.model, *parts)
+                loss = prefix_loss(self.model, real, generated)
                 loss.backward()  # type: ignore[no-untyped-call]
         finally:
             self.model.eval()
@@ -115,12 +124,10 @@ class Online:
             self._optimiser.step()
             self.model.constrain()
         if not all(bool(torch.isfinite(tensor).all()) for tensor in (loss.detach(), norm, *self.model.state_dict().values())):
-            self.model.load_state_dict(before)
             raise ValueError(
                 f"update {self.updates + 1} of the discriminator {self.model.name!r}: loss {float(loss.detach()):g}, gradient "
                 f"{float(norm):g}: expected finite numbers and weights; it stays as it was; go on with a lower learning rate"
             )
-        self.updates += 1
         return float(loss.detach())
 
     def memory(self) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:

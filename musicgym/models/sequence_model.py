@@ -74,7 +74,10 @@ class SequenceModel(Model):
     def token_log_prob(self, music: Excerpts | Sequence[Score]) -> np.ndarray:
         """Natural logarithm of the probability of each token given those before it, float64 (M, T); 0 after a piece's end.
 
-        The tokens are those of `sequences(music)`. Raises as that does.
+        The tokens are those of `sequences(music)`.
+
+        Raises:
+            ValueError: as that does, or log probabilities that are no finite numbers.
         """
         return self._said(self.sequences(music))
 
@@ -90,6 +93,12 @@ class SequenceModel(Model):
                 said = torch.log_softmax(self.logits(tokens, place).double(), dim=2)
                 logs[part, :width] = said.gather(2, tokens[:, :, None]).squeeze(2).cpu().numpy()
         logs[np.arange(logs.shape[1]) >= found.length[:, None]] = 0.0
+        if not np.isfinite(logs).all():
+            row = int((~np.isfinite(logs)).any(axis=1).argmax())
+            raise ValueError(
+                f"model {self.name!r} gives piece {row} a log probability that is no finite number: it has diverged, or was "
+                "given broken weights; train it anew"
+            )
         return logs
 
     def log_prob(self, music: Excerpts | Sequence[Score], given: Sequence[int] = ()) -> np.ndarray:
@@ -100,7 +109,7 @@ class SequenceModel(Model):
             given: voices that stand there: they are read, but their own tokens don't count.
 
         Raises:
-            ValueError: as `sequences`, or a voice that there isn't.
+            ValueError: as `token_log_prob`, or a voice that there isn't.
         """
         if not all(0 <= voice < self.task.voices for voice in given):
             raise ValueError(f"given={tuple(given)}: expected voices within 0..{self.task.voices - 1}")

@@ -8,6 +8,9 @@ from typing import Any
 
 from musicgym.models.material import TRANSPOSE
 
+# Numbers far beyond any use: torch, which reckons with them in float32, has no words of its own for larger ones.
+MOST_RATE, MOST_WEIGHT, MOST_THREADS = 1e3, 1e6, 1024
+
 
 @dataclasses.dataclass(frozen=True)
 class Training:
@@ -49,13 +52,10 @@ class Training:
             raise ValueError(f"transpose={self.transpose!r}: expected one of {', '.join(map(repr, TRANSPOSE))}")
         for name in ("window", "batch", "updates", "evaluate_every", "patience", "threads", "warmup", "seed"):
             least = 0 if name in ("warmup", "seed") else 1
-            value = getattr(self, name)
-            if value.__class__ is not int or not least <= value < 1 << 32:
-                raise ValueError(f"{name}={value!r}: expected a whole number, {least} or more")
+            check_count(name, getattr(self, name), least)
         for name in ("learning_rate", "weight_decay", "clip"):
-            value, above = getattr(self, name), name == "clip"
-            if value.__class__ not in (int, float) or not math.isfinite(value) or value < 0 or (above and value == 0):
-                raise ValueError(f"{name}={value!r}: expected a number {'above 0' if above else 'from 0 on'}")
+            most = MOST_RATE if name == "learning_rate" else MOST_WEIGHT
+            check_number(name, getattr(self, name), most, above=name == "clip")
 
     def rate(self, update: int) -> float:
         """The learning rate of an update, counted from 0.
@@ -75,3 +75,17 @@ class Training:
         if not isinstance(fields, dict) or set(fields) - names:
             raise ValueError(f"training={str(fields)[:80]}: expected an object with some of {', '.join(sorted(names))}")
         return cls(**fields)
+
+
+def check_count(name: str, value: int, least: int) -> None:
+    """Raises ValueError for what is no whole number from `least` on, and for more threads than there are anywhere."""
+    if value.__class__ is not int or not least <= value < 1 << 32:
+        raise ValueError(f"{name}={value!r}: expected a whole number, {least} or more")
+    if name == "threads" and value > MOST_THREADS:
+        raise ValueError(f"{name}={value!r}: expected at most {MOST_THREADS:,}")
+
+
+def check_number(name: str, value: float, most: float, *, above: bool = False) -> None:
+    """Raises ValueError for what is no number from 0 to `most`; `above`: 0 is none either."""
+    if value.__class__ not in (int, float) or not 0 <= value <= most or (above and value == 0):
+        raise ValueError(f"{name}={value!r}: expected a number {'above' if above else 'from'} 0, at most {most:,.0f}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from musicgym import strict_json
 from musicgym.files.atomic import replace_file
+from musicgym.models.sections import check_sections
 from musicgym.task import Task
 
 if TYPE_CHECKING:
@@ -46,31 +47,42 @@ def save(model: Model, path: str | Path, card: Mapping[str, Any] | None = None) 
     Args:
         model: of a kind in `KINDS`.
         path: a folder that is there, or a name with or without either suffix.
-        card: what else is known of the model, as JSON types: "corpus", "split", "figures", "training", "text" (for people).
+        card: what else is known of the model, as JSON types: "corpus", "split", "figures" (numbers by part of the split and
+            unit), "training", "text" (for people). Sections that are read anywhere are checked: `musicgym.models.sections`.
 
     Returns:
         The path of the JSON file.
 
     Raises:
-        ValueError: a card with entries that `save` makes itself, a model of another kind, or a folder that isn't there.
+        ValueError: a card with entries that `save` makes itself or sections of other types, a model of another kind, weights
+            that are no finite numbers, or a folder that isn't there.
 
     Example:
         >>> from musicgym.models import LSTM, load
-        >>> save(LSTM(Task(), "mine", units=8), "mine", {"corpus": "ryan/train"}).name
+        >>> save(LSTM(Task(), "mine", units=8), "mine", {"corpus": {"name": "ryan"}}).name
         'mine.json'
-        >>> load("./mine").card["corpus"]
-        'ryan/train'
+        >>> load("./mine").card["corpus"]["name"]
+        'ryan'
     """
     from safetensors.torch import save as packed
 
+    from musicgym.models.checkpoint import fault
+
     if taken := sorted(set(card or {}) & set(_OWN)):
         raise ValueError(f"card: {', '.join(taken)} are written by save itself: expected other names")
+    try:
+        check_sections(card or {})
+    except ValueError as error:
+        raise ValueError(f"card: {error}") from error
     if kind_of(model.kind) is not type(model):
         raise ValueError(f"a {type(model).__name__} calls itself {model.kind!r}, the name of another class: give it its own kind")
     if Path(path).is_dir() and Path(model.name).name != model.name:
         raise ValueError(f"model.name={model.name!r} is no name of a file: give the path of a file instead of a folder")
+    tensors = model.tensors()
+    if broken := fault(tensors):
+        raise ValueError(f"model {model.name!r}: {broken}, and no file of them could be loaded: train it anew")
     stem = Path(path) / model.name if Path(path).is_dir() else _stem(path)
-    weights = packed({name: tensor.detach().cpu().contiguous() for name, tensor in model.tensors().items()})
+    weights = packed({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
     told = {
         "format": FORMAT,
         "kind": model.kind,
@@ -99,7 +111,7 @@ def card_of(name: str | Path) -> dict[str, Any]:
         name: of a model that comes with the package, or a path, as `load` takes it.
 
     Raises:
-        ValueError: no such file, or one that `save` didn't write.
+        ValueError: no such file, or one that `save` didn't write, with the section that can't be.
     """
     path = _beside(_found(name), ".json")
     try:
@@ -114,10 +126,14 @@ def card_of(name: str | Path) -> dict[str, Any]:
         raise ValueError(
             f"model {str(path)!r}: expected an object with {', '.join(_OWN)}, as musicgym.models.save writes it; get it anew"
         )
-    if card["format"] != FORMAT:
+    if card["format"].__class__ is not int or card["format"] != FORMAT:  # true is a number to Python, and equal to 1
         raise ValueError(
             f"model {str(path)!r} is of format {card['format']}, this version of musicgym reads format {FORMAT}: train it anew"
         )
+    try:
+        check_sections(card)
+    except ValueError as error:
+        raise ValueError(f"model {str(path)!r}: {error}") from error
     return card
 
 
@@ -196,7 +212,9 @@ def _found(name: str | Path) -> Path:
 
 
 def _stem(path: str | Path) -> Path:
-    path = Path(path)
+    path, given = Path(path), path
+    if not path.name:
+        raise ValueError(f"no model {str(given)!r}: it names no file; {_there_are()}")
     return path.with_suffix("") if path.suffix in (".json", ".safetensors") else path
 
 

@@ -27,18 +27,28 @@ def line_of(row: dict[str, Any]) -> str:
 
 
 def _in_short(test: dict[str, Any]) -> str:
-    return f"AUC {test['piece']['auc']:.3f}" if "piece" in test else f"{test['slot']['nats']:.3f} nats a slot"
+    piece, slot = (test.get(unit) or {} for unit in ("piece", "slot"))
+    return f"AUC {_figure(piece.get('auc'))}" if piece else f"{_figure(slot.get('nats'))} nats a slot"
+
+
+def _figure(value: float | None, form: str = ".3f") -> str:
+    """A number in words; cards have null for what is none."""
+    return "?" if value is None else format(value, form)
 
 
 def told(card: dict[str, Any]) -> str:
     """A card for people: what it says of itself, sizes, and figures as a table."""
     lines = [card.get("text") or f"{card['name']}: {card['kind']}, not finished", "", f"sizes: {card['config']}"]
     for part, figures in (card.get("figures") or {}).items():
-        lines += ["", f"{part}: {figures['pieces']:,} pieces of {figures['families']:,} families", "  per       nats  accuracy"]
+        pieces, families = (_figure(figures.get(count), ",") for count in ("pieces", "families"))
+        lines += ["", f"{part}: {pieces} pieces of {families} families", "  per       nats  accuracy"]
         units = {unit: value for unit, value in figures.items() if isinstance(value, dict)}
-        lines += [f"  {unit:8} {v['nats']:5.3f}  {v['accuracy']:8.1%}" for unit, v in units.items() if "accuracy" in v]
-        for unit, value in units.items():
-            if "accuracy" not in value:
-                lines.append(f"  {unit}: " + ", ".join(f"{name.replace('_', ' ')} {v:.3g}" for name, v in value.items()))
+        for unit, found in units.items():
+            if "accuracy" in found:
+                lines.append(f"  {unit:8} {_figure(found.get('nats'), '5.3f')}  {_figure(found['accuracy'], '8.1%')}")
+        for unit, found in units.items():
+            if "accuracy" not in found:
+                said = (f"{name.replace('_', ' ')} {_figure(number, '.3g')}" for name, number in found.items())
+                lines.append(f"  {unit}: " + ", ".join(said))
     versions = ", ".join(f"{name} {version}" for name, version in (card.get("versions") or {}).items())
     return "\n".join([*lines, "", versions])

@@ -210,10 +210,50 @@ def test_an_update_that_diverges_leaves_the_model_as_it_was() -> None:
     assert online.updates == 0
 
 
+@pytest.mark.parametrize("breaks", ["weights", "constrain"])
+def test_an_update_that_breaks_off_after_its_step_leaves_model_and_memory_as_they_were(
+    breaks: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    online, other = (Online(shaken(MELODY), learning_rate=0.01) for _ in range(2))
+    for each in (online, other):
+        each.update(REAL, OTHER)
+
+    def constrain() -> None:
+        if breaks == "constrain":
+            raise KeyboardInterrupt
+        with torch.no_grad():
+            online.model.head.bias[0] = torch.nan
+
+    before, memory = online.model.fingerprint, copy.deepcopy(online.memory())
+    with monkeypatch.context() as patch:
+        patch.setattr(online.model, "constrain", constrain)
+        with pytest.raises(KeyboardInterrupt if breaks == "constrain" else ValueError):
+            online.update(REAL, OTHER)
+    assert online.model.fingerprint == before
+    for mine, kept in zip(online.memory(), memory, strict=True):
+        assert mine.keys() == kept.keys()
+        assert all(torch.equal(mine[name], tensor) for name, tensor in kept.items())
+    assert online.update(REAL, OTHER) == other.update(REAL, OTHER)  # AdamW's count of steps is the same too
+    assert online.model.fingerprint == other.model.fingerprint
+
+
+def test_matrices_that_hold_no_numbers_stay_as_they_are() -> None:
+    model = shaken(MELODY)
+    with torch.no_grad():
+        model.head.weight[0, 0] = torch.inf
+    model.constrain()
+    assert torch.isinf(model.head.weight[0, 0])
+
+
 def test_what_online_cannot_take_is_named() -> None:
     with pytest.raises(TypeError, match=r"expected a musicgym\.models\.Discriminator"):
         Online(LSTM(MELODY, units=4))  # type: ignore[arg-type]
-    for words, message in (({"learning_rate": -1.0}, "learning_rate=-1"), ({"clip": 0.0}, "above 0"), ({"seed": -1}, "seed=-1")):
+    for words, message in (
+        ({"learning_rate": -1.0}, "learning_rate=-1"),
+        ({"clip": 0.0}, "above 0"),
+        ({"learning_rate": 1e39}, "at most 1,000"),
+        ({"seed": -1}, "seed=-1"),
+    ):
         with pytest.raises(ValueError, match=message):
             Online(shaken(MELODY), **words)  # type: ignore[arg-type]
     real = shaken(MELODY).sequences(REAL)

@@ -112,6 +112,29 @@ def test_what_is_no_number_stops_it_and_the_last_good_checkpoint_stays(
     taught(judge(), opponent, little, unseen, training, folder=tmp_path, resume=True)
 
 
+@pytest.mark.parametrize("evaluate_every", [1, 8])
+def test_weights_that_explode_are_told_as_of_other_kinds_whenever_it_is_looked_at(
+    opponent: Any, little: Any, unseen: Any, evaluate_every: int
+) -> None:
+    wild = Training(window=32, batch=8, updates=8, warmup=0, evaluate_every=evaluate_every, learning_rate=1e3, weight_decay=1e6)
+    with pytest.raises(NotFiniteError, match=r"stopped after update \d .*; train anew with a lower learning rate"):
+        taught(judge(), opponent, little, unseen, wild)
+
+
+def test_a_look_at_a_model_that_has_diverged_stops_training(opponent: Any, little: Any, unseen: Any) -> None:
+    training = Training(window=32, batch=8, updates=3, evaluate_every=2)
+    model = judge()
+
+    def spoil(progress: Progress) -> None:
+        with torch.no_grad():
+            model.shift.fill_(torch.inf)  # no loss hangs on what calibration finds, for it stays as it is; looks do
+
+    with pytest.raises(NotFiniteError, match="stopped after update"):
+        taught(model, opponent, little, unseen, training, watcher=spoil)
+    lesson = Telling(model, opponent, little[0], unseen, training)
+    assert np.isnan(lesson.look().nats)
+
+
 def test_an_opponent_that_cannot_be_one_is_named(opponent: Any, little: Any, unseen: Any) -> None:
     with pytest.raises(TypeError, match=r"expected a musicgym\.models\.SequenceModel, which makes pieces up"):
         Telling(judge(), judge(), little[0], unseen, TRAINING)  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from musicgym import Score
 
@@ -61,7 +62,7 @@ def test_a_score_is_as_likely_as_its_tokens_whatever_it_is_read_with(scorer: HFS
 
 def test_long_pieces_are_read_in_windows_and_each_token_is_judged_once(scorer: HFScorer) -> None:
     ids = scorer.tokens(TUNE)
-    for context in (7, 8, 20, len(ids), len(ids) + 1):
+    for context in (3, 4, 7, 8, 20, len(ids), len(ids) + 1):
         short = HFScorer(scorer.model, scorer.tokenizer, context=context, batch=3)
         expected = np.zeros(len(ids))
         every = [short.tokenizer["BOS_None"], *ids]
@@ -103,6 +104,31 @@ def test_folders_are_read_from_disk_and_pickles_never(scorer: HFScorer, tmp_path
         HFScorer.load(tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (
+            {"transformer.h.0.mlp.c_fc.weight": None},
+            r"1 of its weights are missing, the first 'transformer\.h\.0\.mlp\.c_fc\.weight'",
+        ),
+        ({"transformer.wte.weight": None}, "2 of its weights are missing"),
+        ({"more.weight": torch.zeros(2)}, r"1 of its weights are unexpected, the first 'more\.weight'"),
+        ({"transformer.ln_f.weight": torch.zeros(3)}, "cannot be read"),
+    ],
+)
+def test_weights_that_are_not_the_models_are_refused_and_none_is_made_up(
+    scorer: HFScorer, tmp_path: Path, changes: dict[str, torch.Tensor | None], says: str
+) -> None:
+    scorer.model.save_pretrained(tmp_path)
+    scorer.tokenizer.save_pretrained(tmp_path)
+    tensors = load_file(tmp_path / "model.safetensors")
+    assert "lm_head.weight" not in tensors  # it is tied to the embedding, and nothing to miss
+    changed = {name: tensor for name, tensor in {**tensors, **changes}.items() if tensor is not None}
+    save_file(changed, tmp_path / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ValueError, match=says):
+        HFScorer.load(tmp_path)
+
+
 def test_another_tokenization_than_there_is_runs_nothing(scorer: HFScorer, tmp_path: Path) -> None:
     scorer.model.save_pretrained(tmp_path)
     (tmp_path / "tokenizer.json").write_text('{"tokenization": "os.system"}')
@@ -129,8 +155,11 @@ def test_what_does_not_belong_together_is_named(scorer: HFScorer) -> None:
         HFScorer(torch.nn.Linear(1, 1), tokenizer())
     with pytest.raises(TypeError, match="expected a tokenizer of miditok"):
         HFScorer(model(words), "REMI")
-    with pytest.raises(ValueError, match=r"context=999, batch=16\): expected 2\.\.256"):
-        HFScorer(model(words), tokenizer(), context=999)
+    for context in (999, 2, 2.7, True):
+        with pytest.raises(ValueError, match=rf"context={context}\): expected a whole number of tokens, 3\.\.256"):
+            HFScorer(model(words), tokenizer(), context=context)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"batch=0\): expected a whole number of windows, 1 or more"):
+        HFScorer(model(words), tokenizer(), batch=0)
 
 
 def test_a_model_that_says_what_is_no_number_is_named() -> None:

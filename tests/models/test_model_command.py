@@ -123,6 +123,51 @@ def test_list_leaves_out_what_is_no_model_and_says_why(tmp_path, capsys):
     assert "odd.json" in out
 
 
+def test_one_odd_card_stands_in_nobodys_way(made, tmp_path, capsys):
+    for suffix in ("json", "safetensors"):
+        (tmp_path / f"good.{suffix}").write_bytes((made / f"one.{suffix}").read_bytes())
+    card = json.loads((tmp_path / "good.json").read_text())
+    (tmp_path / "odd.json").write_text(json.dumps({**card, "figures": {"test": {"slot": 3}}}))
+    says = f"model {str(tmp_path / 'odd.json')!r}: figures.test.slot=3: expected an object of numbers"
+    assert main(["model", "list", "--out", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert f"{tmp_path / 'good'}  lstm" in out
+    assert f"left out: {says}" in out
+    assert main(["model", "show", "odd", "--out", str(tmp_path)]) == 2
+    assert says in capsys.readouterr().err
+    assert main(["model", "train", "lstm", "--from", str(tmp_path / "odd"), "--corpus", "aird", "--out", str(tmp_path)]) == 2
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"sizes": 3}, "recipe with sizes=3: expected an object"),
+        ({"sizes": [1]}, "recipe with sizes=[1]: expected an object"),
+        ({"sizes": {"foo": 1}}, "size 'foo': expected one of units"),
+        ({"sizes": {"units": []}}, "LSTM(units=[]): expected a whole number"),
+        ({"task": 3}, "recipe with task=3: expected text"),
+        ({"task": "x"}, "cannot be read"),
+        ({"task": '{"choice": []}'}, "cannot be read"),
+        ({"kind": []}, "recipe with kind=[]: expected text"),
+        ({"start": 3}, "recipe with start=3: expected text"),
+        ({"corpus": 3}, "recipe with corpus=3: expected text"),
+        ({"training": 3}, "recipe with training=3: expected an object"),
+        ({"against": None}, "recipe with against=None: expected text"),
+    ],
+)
+def test_a_configuration_of_other_types_is_named_with_its_file(made, tmp_path, capsys, changes, says):
+    config = json.loads((made / "one" / "config.json").read_text())
+    (tmp_path / "one").mkdir()
+    path = tmp_path / "one" / "config.json"
+    path.write_text(json.dumps({**config, "recipe": {**config["recipe"], **changes}}))
+    assert main(["model", "train", "--resume", "--name", "one", "--out", str(tmp_path)]) == 1
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1
+    assert str(path) in err
+    assert says in err
+
+
 def test_an_n_gram_model_is_counted(tmp_path, capsys):
     assert train(tmp_path, "--corpus", "aird", "--size", "order=3", "--transpose", "none", kind="ngram", name="grams") == 0
     assert models.load(str(tmp_path / "grams")).order == 3
@@ -298,7 +343,13 @@ def test_what_a_discriminator_cannot_learn_against_is_told(made, tmp_path, capsy
     [
         (["train"], "expected a kind of model"),
         (["train", "gru"], "expected one of ngram, lstm, transformer"),
-        (["train", "lstm", "--size", "unis=3"], "unexpected keyword argument 'unis'; expected units, embedding"),
+        (["train", "lstm", "--size", "unis=3"], "size 'unis': expected one of units, embedding"),
+        (["train", "lstm", "--size", "name=x"], "size 'name': expected one of units, embedding"),
+        (["train", "lstm", "--size", "task=1"], "size 'task': expected one of units, embedding"),
+        (["train", "lstm", "--size", "units=many"], "LSTM(units='many'): expected a whole number"),
+        (["train", "lstm", "--learning-rate", "1e39"], "learning_rate=1e+39: expected a number from 0, at most 1,000"),
+        (["train", "--resume", "--name", "../models/ref"], "run name '../models/ref'"),
+        (["show", ""], "no model '': it names no file"),
         (["train", "lstm", "--size", "units=0"], "LSTM(units=0): expected a whole number"),
         (["train", "lstm", "--corpus", "aidr"], "did you mean 'aird'"),
         (["train", "lstm", "--corpus", "fux"], "corpus 'fux' is empty"),
@@ -329,7 +380,7 @@ def test_a_name_that_is_taken_is_told(made, capsys):
 
 
 def test_a_rate_that_explodes_ends_with_status_one_and_says_where(tmp_path, capsys):
-    assert train(tmp_path, *TINY, "--learning-rate", "1e30", "--warmup", "0") == 1
+    assert train(tmp_path, *TINY, "--learning-rate", "1e3", "--weight-decay", "1e6", "--warmup", "0") == 1
     assert "training stopped after update " in capsys.readouterr().err
 
 

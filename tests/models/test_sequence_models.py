@@ -54,6 +54,16 @@ def test_every_kind_keeps_what_a_sequence_model_must(name: str, task: Task) -> N
     check_sequence_model(MAKE[name](task))  # longer than the short-sighted one's context and the first room of the other's cache
 
 
+def test_a_model_that_says_what_is_no_number_is_named() -> None:
+    model = MAKE["lstm"](MELODY)
+    music = random_music(np.random.default_rng(4), MELODY, 4)
+    with torch.no_grad():
+        model.head.bias[1] = torch.nan  # type: ignore[attr-defined]
+    for judge in (model.log_prob, model.token_log_prob):
+        with pytest.raises(ValueError, match="model 'lstm' gives piece 0 a log probability that is no finite number"):
+            judge(music)
+
+
 @models
 def test_voices_that_are_given_count_nothing(name: str) -> None:
     model = MAKE[name](NOTES)

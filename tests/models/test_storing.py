@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import torch
 from safetensors.torch import save as packed
 
 from musicgym import Score, StepChoice, Task
-from musicgym.models import LSTM, NGramModel, SequenceModel, Transformer, load, save, storing
+from musicgym.models import LSTM, NGramModel, SequenceModel, Transformer, load, save, storing, telling
 from musicgym.testing.music import random_music
 
 TASK = Task(StepChoice(55, 66), length=8)
@@ -45,7 +46,7 @@ class Trap:
 def stem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A saved LSTM, in the working folder."""
     monkeypatch.chdir(tmp_path)
-    save(LSTM(TASK, "small", units=8, embedding=4), tmp_path / "mine", {"corpus": "aird/train", "figures": {"nats": 1.5}})
+    save(LSTM(TASK, "small", units=8, embedding=4), tmp_path / "mine", {"corpus": {"name": "aird"}})
     return tmp_path / "mine"
 
 
@@ -63,14 +64,14 @@ def told(stem: Path, **changes: Any) -> None:
 @pytest.mark.parametrize("suffix", ["", ".json", ".safetensors"])
 def test_a_model_comes_back_as_it_was(kind: str, suffix: str, tmp_path: Path) -> None:
     model = MAKE[kind]()
-    written = save(model, tmp_path / f"one{suffix}", {"figures": {"nats": float("nan")}, "split": ["train"]})
+    written = save(model, tmp_path / f"one{suffix}", {"figures": {"test": {"nats": float("nan")}}, "split": ["train"]})
     assert written == tmp_path / "one.json"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.json", "one.safetensors"]
     again = load(tmp_path / f"one{suffix}")
     assert type(again) is type(model)
     assert (again.fingerprint, again.name, again.task, again.config) == (model.fingerprint, model.name, model.task, model.config)
     assert again.card is not None
-    assert again.card["figures"] == {"nats": None}
+    assert again.card["figures"] == {"test": {"nats": None}}
     assert again.card["split"] == ["train"]
     np.testing.assert_array_equal(again.log_prob([TUNE]), model.log_prob([TUNE]))
     assert again.sample(2, seed=3) == model.sample(2, seed=3)
@@ -105,7 +106,7 @@ def test_models_that_come_with_the_package_are_found_by_name(stem: Path, monkeyp
     monkeypatch.chdir("/")
     assert storing.shipped() == ["mine"]
     assert load("mine").name == "small"
-    assert storing.card_of("mine")["corpus"] == "aird/train"
+    assert storing.card_of("mine")["corpus"] == {"name": "aird"}
     with pytest.raises(ValueError, match=r"no model 'yours': .* with the package come mine"):
         load("yours")
 
@@ -193,6 +194,7 @@ def test_weights_of_another_make_are_refused(stem: Path, weights: bytes, message
         ({"kind": "gan"}, "kind of model 'gan': expected one of"),
         ({"kind": "os.system"}, "kind of model 'os.system'"),
         ({"kind": "transformer"}, "makes no model"),
+        ({"format": True}, "of format True, this version of musicgym reads format 1"),
         ({"format": 99}, "of format 99, this version of musicgym reads format 1"),
         ({"config": {"units": 16, "embedding": 4, "layers": 1, "dropout": 0.0}}, "expected torch.float32"),
         ({"config": {"units": 10**9}}, "makes no model .*units=1000000000"),
@@ -211,6 +213,55 @@ def test_cards_that_make_no_model_are_refused(stem: Path, changes: dict[str, Any
     told(stem, **changes)
     with pytest.raises(ValueError, match=message):
         load(stem)
+
+
+ODD_SECTIONS = {
+    "corpus=[1]: expected an object": {"corpus": [1]},
+    "corpus.name=3: expected text": {"corpus": {"name": 3}},
+    "figures=3: expected an object": {"figures": 3},
+    "figures.test=3: expected an object": {"figures": {"test": 3}},
+    "figures.test.slot=3: expected an object of numbers": {"figures": {"test": {"slot": 3}}},
+    "figures.test.slot.nats='low': expected a number": {"figures": {"test": {"slot": {"nats": "low"}}}},
+    "figures.test.pieces={}: expected a number": {"figures": {"test": {"pieces": {}}}},
+    "figures.test.pieces=1000": {"figures": {"test": {"pieces": 10**400}}},
+    "from.corpora=1: expected a list of names": {"from": {"corpora": 1}},
+    "from=[]: expected an object": {"from": []},
+    "training.finished=1: expected true or false": {"training": {"finished": 1}},
+    "versions='1': expected an object": {"versions": "1"},
+    "text=[]: expected text": {"text": []},
+}
+
+
+@pytest.mark.parametrize("message", ODD_SECTIONS)
+def test_sections_of_other_types_are_named_by_whoever_writes_or_reads_them(stem: Path, message: str) -> None:
+    with pytest.raises(ValueError, match=rf"^card: {re.escape(message)}"):
+        save(MAKE["lstm"](), stem, ODD_SECTIONS[message])
+    told(stem, **ODD_SECTIONS[message])
+    for read in (load, storing.card_of):
+        with pytest.raises(ValueError, match=rf"mine\.json': {re.escape(message)}"):
+            read(stem)
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"figures": {"test": {}}},
+        {"figures": {"test": {"slot": {}}}},
+        {"figures": {"test": {"slot": None, "piece": {"auc": None, "accuracy": None}, "pieces": None}}},
+        {"figures": None, "corpus": None, "training": None, "from": None, "versions": None, "text": None},
+    ],
+)
+def test_cards_that_say_little_are_told_all_the_same(stem: Path, sections: dict[str, Any]) -> None:
+    told(stem, **sections)
+    card = storing.card_of(stem)
+    assert "lstm" in telling.line_of({**telling.row_of(card), "path": "mine"})
+    assert telling.told(card).startswith("small: lstm")
+
+
+@pytest.mark.parametrize("name", ["", ".", "/"])
+def test_what_names_no_file_is_told(name: str) -> None:
+    with pytest.raises(ValueError, match=rf"no model '{re.escape(name)}': it names no file; with the package come"):
+        load(name)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "null", '{"format": 1}', "\x00\xff", "[" * 5000])
@@ -255,6 +306,11 @@ def test_what_cannot_be_saved_is_named(tmp_path: Path) -> None:
     model = MAKE["lstm"]()
     with pytest.raises(ValueError, match="config, sha256 are written by save itself"):
         save(model, tmp_path / "mine", {"sha256": "", "config": {}})
+    with torch.no_grad():
+        model.head.bias[0] = torch.nan  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match=r"model 'small': the weights 'head\.bias' are no finite numbers"):
+        save(model, tmp_path / "mine")
+    model = MAKE["lstm"]()
     with pytest.raises(ValueError, match="cannot write"):
         save(model, tmp_path / "missing" / "mine")
     with pytest.raises(ValueError, match="fit the model"):

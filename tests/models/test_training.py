@@ -205,7 +205,11 @@ def test_a_checkpoint_says_in_json_where_training_stood(kept):
     [
         ("updates", 0, "updates=0: expected a whole number, 1 or more"),
         ("updates", 2.5, "updates=2.5: expected a whole number, 1 or more"),
-        ("learning_rate", -1.0, "learning_rate=-1.0: expected a number from 0 on"),
+        ("learning_rate", -1.0, "learning_rate=-1.0: expected a number from 0, at most 1,000"),
+        ("learning_rate", 1e39, r"learning_rate=1e\+39: expected a number from 0, at most 1,000"),
+        ("weight_decay", 1e7, "weight_decay=10000000.0: expected a number from 0, at most 1,000,000"),
+        ("clip", 1e300, r"clip=1e\+300: expected a number above 0, at most 1,000,000"),
+        ("threads", 4_000_000_000, "threads=4000000000: expected at most 1,024"),
         ("learning_rate", math.nan, "learning_rate=nan: expected"),
         ("clip", 0, "clip=0: expected a number above 0"),
         ("transpose", "D", "transpose='D': expected one of"),

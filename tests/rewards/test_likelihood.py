@@ -263,6 +263,8 @@ def test_expressions_take_names_of_models_and_flags(lstm: Any, monkeypatch: pyte
     assert made.fingerprint == meant.fingerprint
     for text, reason in {
         "likelihood": "likelihood needs model",
+        "likelihood(model='a', minus=0)": "model 0: expected a name or path in quotes",
+        "typicality(model=1.5)": "model 1.5: expected a name or path in quotes",
         "likelihood(model='a', centred=1)": "parameter 1: expected True or False",
         "likelihood(model='a', given='0')": "at least one left that counts",
         "likelihood(model='a', given='soprano')": "expected voices, counted from 0",

@@ -84,6 +84,14 @@ def test_nothing_is_gained_by_writing_nothing_or_one_note() -> None:
     assert worth[0] > -1 > max(worth[1:])
 
 
+def test_a_piece_exactly_like_the_music_is_worth_nothing_and_not_more() -> None:
+    music = [random_score(np.random.default_rng(seed), 1, 37) for seed in range(30)]
+    for score in music:
+        for marks in (found := Statistics([score]).score([score, *music])).values():
+            assert -1 <= marks.min() <= marks.max() <= 0
+        assert [float(found[name][0]) for name in TERMS] == [0, 0, 0]
+
+
 def test_a_corpus_is_known_by_its_name() -> None:
     made = parse("0.5*statistics(corpus='fux')")
     assert made.fingerprint == (0.5 * statistics("fux")).fingerprint != (0.5 * statistics("fux", voice=0)).fingerprint
@@ -91,14 +99,20 @@ def test_a_corpus_is_known_by_its_name() -> None:
         "statistics(corpus='nosuch')": "no corpus is called 'nosuch'",
         "statistics(corpus='fux/nosuch')": "expected one of 'train', 'valid', 'test'",
         "statistics(corpus='fux', voice=0.5)": "expected a voice, counted from 0",
+        "statistics(corpus='fux', voice=1e999)": r"voice=inf\): expected a voice, counted from 0",
+        "statistics(corpus='fux', voice='high')": r"voice='high'\): expected a voice, counted from 0",
+        "statistics(corpus='fux', voice=7)": r"voice\(7\): a piece has 2 voices: expected one within 0\.\.1",
+        "statistics(corpus=3)": r"corpus=3\): expected names in quotes",
     }.items():
         with pytest.raises(ValueError, match=reason):
             parse(text)
 
 
 def test_what_holds_no_music_is_refused() -> None:
-    with pytest.raises(ValueError, match="without a note"):
-        Statistics(Excerpts.blank(2, 1, 8))
+    rests = Score.from_notes([[]], steps=8)
+    for nothing in (Excerpts.blank(2, 1, 8), Excerpts.from_scores([rests, rests]), [rests, rests]):
+        with pytest.raises(ValueError, match="statistics of 2 pieces without a note"):
+            Statistics(nothing)
     with pytest.raises(TypeError, match="expected a list of musicgym"):
         Statistics(["tune.mid"])  # type: ignore[list-item]
 
