@@ -272,7 +272,8 @@ def drawn_tokens(
     if temperature == 0:
         return np.asarray(masked.argmax(axis=1))
     masked -= masked.max(axis=1, keepdims=True)
-    share = np.exp(masked / temperature)
+    with np.errstate(over="ignore"):  # -inf is what so low a temperature means
+        share = np.exp(masked / temperature)
     share /= share.sum(axis=1, keepdims=True)
     if top_p < 1:
         order = np.argsort(-share, axis=1, kind="stable")
