@@ -160,7 +160,7 @@ def _bare(model: SequenceModel, length: int = 0, read: int = 0) -> Callable[[int
     tokens = torch.randint(0, model.alphabet.size, (64, PIECES), generator=draws)
     place = torch.arange(16) * (model.places // POSITIONS)
     begin = torch.full((PIECES,), model.alphabet.start)
-    length = length or (0 if read else model.task.length)
+    length = length or (0 if read else int(model.task.length or 0))
     state, at = model.start(PIECES), 0
 
     def turn(times: int) -> None:

@@ -27,7 +27,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -163,7 +163,7 @@ def costs(found: Prepared, models: dict[str, Path]) -> Costs:
     return Costs(nats, quarters, pieces.families)
 
 
-def means(found: Costs, names: dict[str, Sequence[str]]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+def means(found: Costs, names: Mapping[str, Sequence[str]]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Nats a quarter note of groups of models: by seed, float64 (seeds,), and in resamples, float64 (RESAMPLES,).
 
     Args:

@@ -76,10 +76,10 @@ def opposed(opponent: SequenceModel, music: Music, windows: Windows, alphabet: A
     # What spoiling has made unreadable, such as notes cut to lengths that there aren't, stays as the opponent made it.
     generated = made_up(opponent, real, _first(seed, part))
     fits = readable(worse, alphabet)
-    for whole, part in zip(worse, generated):
-        whole[~fits] = part[~fits]
+    for whole, instead in zip(worse, generated):
+        whole[~fits] = instead[~fits]
     spoilers = np.where(fits, spoilers, -1)
-    written = [encode(part, alphabet, voices) for part in (real, generated, worse)]
+    written = [encode(pieces, alphabet, voices) for pieces in (real, generated, worse)]
     return Opposed(written[0], written[1], written[2], spoilers, piece, music.families[piece])
 
 

@@ -67,7 +67,7 @@ def _check_steps(model: SequenceModel, length: int, draws: np.random.Generator) 
             raise AssertionError(
                 f"step gives {logits.dtype} {tuple(logits.shape)}: expected torch.float32 {(_ROWS, size)}, rows and alphabet.size"
             )
-        for row in np.flatnonzero(active):
+        for row in np.flatnonzero(active).tolist():
             if tokens[row] == start:
                 judge(row)
                 read[row], places[row], said[row] = [], [], []
