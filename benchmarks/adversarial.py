@@ -11,9 +11,9 @@ the real ones, window by window. Both generators stand on the same pages and hav
 Intervals: 95 %, percentile bootstrap over seeds and, within them, melody families; the same draws for both generators.
 
 Expected, before the first run: for each of the three judges the AUC falls, the two intervals apart; distinct 4-grams and Vendi
-score are not below those of the pretrained generator (the interval of the difference, over seeds, reaches 0); nineteen of twenty
-pieces have no longer copy from the training split than nineteen of twenty real test windows have. A run that misses one of these
-ends with status 1.
+score are no more than a twentieth below those of the pretrained generator, by the lower end of the difference's interval over
+seeds; nineteen of twenty pieces have no longer copy from the training split than nineteen of twenty real test windows have. A run
+that misses one of these ends with status 1. The contest's settings are not tuned yet.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ SEEDS = (0, 1, 2, 3, 4)
 CONTEST = Contest(rounds=400, batch=64, steps=128, threads=2)
 BUDGET = Budget(threads=2)
 COUNTS = {"train": 2048, "valid": 384, "test": 768}  # windows, at most
+MOST_LOST = 0.05  # of diversity
 _PAGES, _SAMPLES, _JUDGES = 11, 12, 13  # beside a seed: what is drawn by
 
 
@@ -257,7 +258,9 @@ def expected(found: Table) -> dict[str, bool]:
         f"the {kind} tells less well, intervals apart": figures[after].high < figures[before].low
         for kind, figures in found.auc.items()
     }
-    met |= {f"{name} not below the pretrained": figures["difference"].high >= 0 for name, figures in found.diversity.items()}
+    for name, figures in found.diversity.items():
+        most = MOST_LOST * figures["pretrained"].mean
+        met[f"{name} no more than a twentieth below the pretrained"] = figures["difference"].low >= -most
     usual = found.copies["real"]["95th percentile"]
     met["longest copies no longer than real ones'"] = found.copies[after]["95th percentile"] <= usual
     return met
