@@ -56,7 +56,7 @@ SEEDS = (0, 1, 2, 3, 4)
 MARGIN = 0.10  # nats a quarter note
 TUNING_SEED = 1001
 SPOILING_SEED = 77  # of the twin's tunes
-RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
+RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 DROPOUTS = (0.1, 0.5)  # of scratch; the others keep what they learned with
 
 # Chosen by `tune`, before the first run that is reported: learning rate, and of scratch dropout.
