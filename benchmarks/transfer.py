@@ -60,7 +60,17 @@ RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 DROPOUTS = (0.1, 0.5)  # of scratch; the others keep what they learned with
 
 # Chosen by `tune`, before the first run that is reported: learning rate, and of scratch dropout.
-TUNED: dict[str, tuple[float, float]] = {}
+TUNED: dict[str, tuple[float, float]] = {
+    "fine-tuned 5": (3e-4, 0.1),
+    "fine-tuned 20": (3e-4, 0.1),
+    "fine-tuned 100": (1e-3, 0.1),
+    "permuted 5": (1e-3, 0.1),
+    "permuted 20": (3e-2, 0.1),
+    "permuted 100": (1e-2, 0.1),
+    "scratch 5": (3e-3, 0.1),
+    "scratch 20": (1e-2, 0.1),
+    "scratch 100": (3e-3, 0.1),
+}
 
 _UNIT = UNITS.index("quarter")
 _TRAINING = Training(window=256, batch=4, updates=1000, warmup=10, evaluate_every=20, patience=5)
