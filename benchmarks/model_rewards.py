@@ -186,7 +186,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("runs/model_rewards"))
     parser.add_argument("--quick", action="store_true")
     asked = parser.parse_args(argv)
-    limit = 40 if asked.quick else None
+    limit = 16 if asked.quick else None
     found = told(limit) if asked.what == "tell" else {}
     stands = standings(limit) if asked.what == "tell" else {}
     ratios = (speed(2, 0.01) if asked.quick else speed()) if asked.what == "speed" else {}

@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 
+import pytest
 from hypothesis import settings
 
 # Before any import of NumPy or torch: two test processes with as many threads as cores each only wait for one another.
@@ -22,3 +23,12 @@ os.environ["XDG_CACHE_HOME"] = os.environ["MUSICGYM_TEST_CACHE"]
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+# Files that keep a process busy for minutes, by one test or by all that they compile: begun first, so that no other process waits
+# for them at the end. pytest-xdist keeps this order with --no-loadscope-reorder.
+_FIRST = ("test_readme.py", "test_gymnasium.py", "test_rules_page.py", "test_train_command.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones first."""
+    items.sort(key=lambda item: _FIRST.index(item.path.name) if item.path.name in _FIRST else len(_FIRST))
