@@ -33,7 +33,7 @@ from musicgym.agents.comparison import BOOTSTRAP_SEED, RESAMPLES, Figure
 from musicgym.agents.runs import write_json
 from musicgym.benchmarks.diversity import distinct, longest_copies, vendi
 from musicgym.benchmarks.fresh_judges import KINDS, Budget, Sides, verdict
-from musicgym.benchmarks.train_models import MELODIES, MELODY, MODELS, quick, train_one
+from musicgym.benchmarks.train_models import MELODIES, MELODY, MODELS, missing, quick, train_one
 from musicgym.corpus import SPLITS
 from musicgym.models import material
 from musicgym.models.adversarial import contest
@@ -288,6 +288,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("runs/adversarial"))
     parser.add_argument("--quick", action="store_true", help="tiny models trained on the spot, two seeds: to see that all runs")
     asked = parser.parse_args(argv)
+    if not asked.quick and (fault := missing(asked.models, (GENERATOR, DISCRIMINATOR))):
+        parser.error(fault)
     scale, folder, corpus = (QUICK if asked.quick else FULL), asked.models, "aird" if asked.quick else MELODIES
     with tempfile.TemporaryDirectory() as temporary:
         if asked.quick:

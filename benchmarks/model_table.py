@@ -25,7 +25,7 @@ import torch
 
 from musicgym.agents.comparison import BOOTSTRAP_SEED, RESAMPLES, Figure
 from musicgym.agents.runs import write_json
-from musicgym.benchmarks.train_models import MODELS, quick, train_one
+from musicgym.benchmarks.train_models import MODELS, missing, quick, train_one
 from musicgym.models import material
 from musicgym.models.figures import UNITS, Predictor, Tally, held, summary, tally
 from musicgym.models.making import Prepared, prepared
@@ -180,6 +180,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(argv)
     if unknown := [name for name in asked.music if name not in MUSIC]:
         parser.error(f"{unknown[0]!r}: expected some of {', '.join(MUSIC)}")
+    needed = [name for music in asked.music or MUSIC for name in MUSIC[music]]
+    if not asked.quick and (fault := missing(asked.models, needed)):
+        parser.error(fault)
     tables: dict[str, dict[str, Row]] = {}
     texts = []
     with tempfile.TemporaryDirectory() as temporary:

@@ -161,6 +161,13 @@ def faults(cards: dict[str, dict[str, Any]], out: Path) -> list[str]:
     return found
 
 
+def missing(folder: Path, names: Sequence[str]) -> str:
+    """What to say where one of these models isn't in the folder; "" where all are."""
+    lacking = [name for name in names if not all(path.exists() for path in files_of(folder / name))]
+    trained = " ".join(lacking)
+    return f"--models {folder}: there is no {lacking[0]}; python -m musicgym.benchmarks.train_models {trained}" if lacking else ""
+
+
 def minutes_of(card: dict[str, Any]) -> float:
     """Minutes of training of two cores."""
     training = card["training"]

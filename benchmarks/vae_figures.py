@@ -33,7 +33,7 @@ from musicgym.agents.comparison import Figure
 from musicgym.agents.runs import write_json
 from musicgym.benchmarks.model_table import ratios, resamples
 from musicgym.benchmarks.panel import Panel
-from musicgym.benchmarks.train_models import MODELS, quick, train_one
+from musicgym.benchmarks.train_models import MODELS, missing, quick, train_one
 from musicgym.models import bars, material
 from musicgym.models.latent_space import LatentSpace
 from musicgym.models.making import Prepared, prepared
@@ -198,6 +198,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(argv)
     if unknown := [name for name in asked.names if name not in NAMES]:
         parser.error(f"{unknown[0]!r}: expected some of {', '.join(NAMES)}")
+    if not asked.quick and (fault := missing(asked.models, [*(asked.names or NAMES), BESIDE])):
+        parser.error(fault)
     told: dict[str, Told] = {}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) if asked.quick else asked.models

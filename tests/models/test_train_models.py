@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from musicgym import models
-from musicgym.benchmarks import model_table, train_models
+from musicgym.benchmarks import adversarial, model_table, train_models, vae_figures
 from musicgym.benchmarks.train_models import MODELS, quick
 from musicgym.models.figures import Tally
 from musicgym.models.storing import kind_of
@@ -108,6 +108,15 @@ def test_the_best_of_a_grid_may_not_be_its_first_or_last():
     assert train_models.at_an_edge({"1": 3.0, "2": 4.0, "3": 5.0})
     assert train_models.at_an_edge({"1": 3.0, "2": 2.0, "3": 1.0})
     assert not train_models.at_an_edge({"1": 3.0, "2": 2.0, "3": 2.5})
+
+
+@pytest.mark.parametrize("script", [model_table, vae_figures, adversarial])
+def test_models_that_are_not_there_are_named_at_once(script, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        script.main(["--models", str(tmp_path), "--out", str(tmp_path / "out")])
+    assert stop.value.code == 2
+    assert f"--models {tmp_path}: there is no melody-" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 # The table
