@@ -25,8 +25,9 @@ settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 # Files that keep a process busy for minutes, by one test or by all that they compile: begun first, so that no other process waits
-# for them at the end. pytest-xdist keeps this order with --no-loadscope-reorder.
-_FIRST = ("test_readme.py", "test_gymnasium.py", "test_rules_page.py", "test_train_command.py")
+# for them at the end. The README's examples come when what they need has been compiled. pytest-xdist keeps this order with
+# --no-loadscope-reorder.
+_FIRST = ("test_gymnasium.py", "test_rules_page.py", "test_readme.py", "test_train_command.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
