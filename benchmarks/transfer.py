@@ -12,8 +12,8 @@ sopranos of Bach's training split, drawn anew by each seed. Beside it stand
   range and the notes in use are there, the melody is not: what this arm lacks is what knowing melodies brings;
 - before: the first model as it is.
 
-Every arm stops early by the same validation split of Bach's sopranos, with the same patience and never for want of updates, and
-is judged on the test split as written. What is forgotten: nats of the tunes' test split before and after. Learning rates are
+Every arm stops early by the same validation split of Bach's sopranos, with the same patience, and is judged on the test split as
+written. What is forgotten: nats of the tunes' test split before and after. Learning rates are
 chosen by `tune` for each arm and number of pieces, by the validation split and with a seed that no figure uses. Intervals: 95 %,
 percentile bootstrap over seeds and, apart from them, melody families; the same draws for all arms.
 
