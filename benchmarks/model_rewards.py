@@ -15,8 +15,8 @@ read 512 or more.
 
 Expected, before the first run: every reward of a model tells 20 % of wrong notes, paired and pooled, the interval above 0.5; a
 note held for ever, a rest for ever and the tonic over and over, in eighths and in quarters, stand, under `typicality`, below the
-10th percentile of real tunes of their length; environment and likelihood take no more than 1.25 times as long as the model alone; the Transformer's step
-at 512 tokens no more than 3 times that at 32. A run that misses one of these ends with status 1.
+10th percentile of real tunes of their length; environment and likelihood take no more than 1.25 times as long as the model alone;
+the Transformer's step at 512 tokens no more than 3 times that at 32. A run that misses one of these ends with status 1.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -79,14 +79,8 @@ class ByModel(Reward):
         Raises:
             ValueError: other voices, another grid, a pitch or length that a model doesn't know, naming it.
         """
-        material = scores
-        if not isinstance(material, Excerpts):
-            material = taken_in(list(material), self.model.task.steps_per_quarter, "score")
-        sites = np.zeros(material.pitch.shape)
-        for first in range(0, len(sites), PIECES_AT_ONCE):
-            rows = np.arange(first, min(first + PIECES_AT_ONCE, len(sites)))
-            part = material.take(rows)
-            sites[rows] = self._sites([read_through(model, part) for model in self.models], part)
+        grid = self.model.task.steps_per_quarter
+        _, sites = sites_of(scores, grid, lambda part: self._sites([read_through(model, part) for model in self.models], part))
         totals = {self.term: sites.sum(axis=(1, 2))}
         return (totals, sites[:, None].astype(np.float32)) if marks else totals
 
@@ -118,6 +112,27 @@ class BoundByModels(BoundReward):
     def logits(self) -> torch.Tensor:
         """What the (first) model says of the next choice; see `Reader.logits`."""
         return self.readers[0].logits
+
+
+def sites_of(
+    scores: Sequence[Score] | Excerpts, grid: float, worth: Callable[[Excerpts], np.ndarray]
+) -> tuple[Excerpts, np.ndarray]:
+    """Finished pieces on a grid, and what each slot is worth, float64 (M, voices, steps); so many pieces are read at once.
+
+    Args:
+        scores: the pieces.
+        grid: steps a quarter.
+        worth: of some of the pieces.
+
+    Raises:
+        ValueError: scores that don't fit the grid, and as `worth` does.
+    """
+    material = scores if isinstance(scores, Excerpts) else taken_in(list(scores), grid, "score")
+    sites = np.zeros(material.pitch.shape)
+    for first in range(0, len(sites), PIECES_AT_ONCE):
+        rows = np.arange(first, min(first + PIECES_AT_ONCE, len(sites)))
+        sites[rows] = worth(material.take(rows))
+    return material, sites
 
 
 def read_through(model: SequenceModel | Discriminator, material: Excerpts, by: type[Reader] = Reader) -> Judged:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from musicgym.grids import taken_in
 from musicgym.pieces import Excerpts, Pieces
-from musicgym.rewards.by_model import PIECES_AT_ONCE, BoundByModels, read_through
+from musicgym.rewards.by_model import BoundByModels, read_through, sites_of
 from musicgym.rewards.model_reader import Reader
 from musicgym.rewards.reward import BoundReward, Reward
 from musicgym.task import Task
@@ -86,13 +85,10 @@ class Realness(Reward):
         Raises:
             ValueError: other voices, another grid, a pitch or length that the model doesn't know, naming it.
         """
-        material = scores
-        if not isinstance(material, Excerpts):
-            material = taken_in(list(material), self.model.task.steps_per_quarter, "score")
-        sites = np.zeros(material.pitch.shape)
-        for first in range(0, len(sites), PIECES_AT_ONCE):
-            rows = np.arange(first, min(first + PIECES_AT_ONCE, len(sites)))
-            sites[rows] = read_through(self.model, material.take(rows), EvidenceReader).log_prob.sum(axis=3)
+        grid = self.model.task.steps_per_quarter
+        material, sites = sites_of(
+            scores, grid, lambda part: np.asarray(read_through(self.model, part, EvidenceReader).log_prob.sum(axis=3))
+        )
         totals = {"discriminator": sites.sum(axis=(1, 2))}
         if not marks:
             return totals
