@@ -15,7 +15,6 @@ from musicgym.pieces import Excerpts
 from musicgym.score import Score
 from musicgym.task import Task
 
-_TOKENS_AT_ONCE = 1 << 14
 _DEEPEST = 12  # layers; each doubles what a row has to remember
 
 
@@ -207,15 +206,10 @@ class Discriminator(Network):
     def evidence(self, found: Sequences) -> np.ndarray:
         """The evidence of each token, float64 (M, T); 0 after a piece's end."""
         made: np.ndarray = np.zeros(found.tokens.shape)
-        rows = max(1, _TOKENS_AT_ONCE // max(1, found.tokens.shape[1]))
         with self.judging():
-            for first in range(0, len(made), rows):
-                part = slice(first, first + rows)
-                width = int(found.length[part].max())
-                tokens = torch.from_numpy(found.tokens[part, :width].astype(np.int64)).to(self.device)
-                place = torch.from_numpy(found.place[part, :width].astype(np.int64)).to(self.device)
+            for part, tokens, place in self.in_parts(found):
                 said = self.logits(tokens, place).gather(2, tokens[:, :, None])[:, :, 0]
-                made[part, :width] = said.double().cpu().numpy()
+                made[part, : tokens.shape[1]] = said.double().cpu().numpy()
         made[np.arange(made.shape[1]) >= found.length[:, None]] = 0.0
         return made
 

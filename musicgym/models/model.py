@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     import torch
 
 
+_TOKENS_AT_ONCE = 1 << 14  # of whole sequences; more need memory and gain no time
+
+
 class Model(abc.ABC):
     """A model of the music of a task. What its tokens mean is in `musicgym.models.tokens`.
 
@@ -120,6 +123,17 @@ class Model(abc.ABC):
                 f"the music has {other:g} steps a quarter: expected {self.task.steps_per_quarter:g}, those of the model's task"
             )
         return encode(music, self.alphabet, self.task.voices)
+
+    def in_parts(self, found: Sequences) -> Iterator[tuple[slice, torch.Tensor, torch.Tensor]]:
+        """Whole sequences, some rows at a time so that what layers make stays small: rows, tokens and places, int64 (R, T)."""
+        import torch
+
+        rows = max(1, _TOKENS_AT_ONCE // max(1, found.tokens.shape[1]))
+        for first in range(0, len(found.length), rows):
+            part = slice(first, first + rows)
+            width = int(found.length[part].max())
+            tokens, place = (torch.from_numpy(array[part, :width].astype(np.int64)) for array in found[:2])
+            yield part, tokens.to(self.device), place.to(self.device)
 
 
 def _words(alphabet: Alphabet) -> str:

@@ -17,8 +17,6 @@ from musicgym.score import Score
 if TYPE_CHECKING:
     from typing import Self
 
-_TOKENS_AT_ONCE = 1 << 14  # of whole sequences; more need memory and gain no time
-
 
 class State(Protocol):
     """What a model keeps of N sequences that it reads side by side."""
@@ -83,15 +81,10 @@ class SequenceModel(Model):
 
     def _said(self, found: Sequences) -> np.ndarray:
         logs: np.ndarray = np.zeros(found.tokens.shape)
-        rows = max(1, _TOKENS_AT_ONCE // max(1, found.tokens.shape[1]))
         with self.judging():
-            for first in range(0, len(logs), rows):
-                part = slice(first, first + rows)
-                width = int(found.length[part].max())
-                tokens = torch.from_numpy(found.tokens[part, :width].astype(np.int64)).to(self.device)
-                place = torch.from_numpy(found.place[part, :width].astype(np.int64)).to(self.device)
+            for part, tokens, place in self.in_parts(found):
                 said = torch.log_softmax(self.logits(tokens, place).double(), dim=2)
-                logs[part, :width] = said.gather(2, tokens[:, :, None]).squeeze(2).cpu().numpy()
+                logs[part, : tokens.shape[1]] = said.gather(2, tokens[:, :, None]).squeeze(2).cpu().numpy()
         logs[np.arange(logs.shape[1]) >= found.length[:, None]] = 0.0
         if not np.isfinite(logs).all():
             row = int((~np.isfinite(logs)).any(axis=1).argmax())
