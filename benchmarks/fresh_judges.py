@@ -20,9 +20,9 @@ from musicgym.models.opposition import by_length, of_like_lengths, side_by_side
 from musicgym.models.tokens import POSITIONS, Alphabet, Sequences
 
 KINDS = ("n-gram logistic", "CNN", "Transformer")
-_RATES = {"n-gram logistic": 3e-2, "CNN": 1e-3, "Transformer": 1e-3}
+_RATES = {"n-gram logistic": 3e-2, "CNN": 3e-3, "Transformer": 3e-3}
 _HASHED = 1 << 14
-_LONGEST = 4  # n-grams
+_GRAMS = (1, 2, 4, 8, 16)  # tokens
 
 
 class Budget(NamedTuple):
@@ -132,23 +132,34 @@ def _tensors(found: Sequences) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor
 
 
 class _NGramLogistic(torch.nn.Module):
-    """Logistic regression: a weight for each n-gram of tokens, times its frequency in the piece."""
+    """Logistic regression: for each n-gram of tokens a weight times its frequency, and one for its being there at all.
+
+    How often n-grams of a length are new in the piece, not there before, has a weight of its own.
+    """
 
     def __init__(self, alphabet: Alphabet) -> None:
         super().__init__()
-        self.weights = torch.nn.Embedding(_HASHED, 1)
-        torch.nn.init.zeros_(self.weights.weight)
+        self.often, self.there = torch.nn.Embedding(_HASHED, 1), torch.nn.Embedding(_HASHED, 1)
+        for weights in (self.often, self.there):
+            torch.nn.init.zeros_(weights.weight)
+        self.new = torch.nn.Parameter(torch.zeros(len(_GRAMS)))
         self.bias = torch.nn.Parameter(torch.zeros(()))
 
     def forward(self, tokens: torch.Tensor, place: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
         """(M, T) -> (M,)."""
         said = self.bias.expand(len(tokens))
-        code = torch.zeros_like(tokens)
-        for n in range(1, min(_LONGEST, tokens.shape[1]) + 1):
-            code = (code[:, : tokens.shape[1] - n + 1] * 1_000_003 + tokens[:, n - 1 :] + 1) % 2_147_483_647
-            there = inside[:, n - 1 :]
-            weights = self.weights((code * 40_503 + n) % _HASHED)[..., 0]
-            said = said + (weights * there).sum(dim=1) / there.sum(dim=1).clamp(min=1)
+        code, length = tokens + 1, 1
+        for number, n in enumerate(_GRAMS):
+            while length < n and length < tokens.shape[1]:
+                code = (code[:, :-1] * 1_000_003 + tokens[:, length:] + 1) % 2_147_483_647
+                length += 1
+            if length < n:
+                break
+            within = inside[:, n - 1 :]
+            before = torch.ones(code.shape[1], code.shape[1], dtype=torch.bool).tril(-1)
+            new = within & ~((code[:, :, None] == code[:, None, :]) & before).any(dim=2)
+            row, count = (code * 40_503 + n) % _HASHED, within.sum(dim=1).clamp(min=1)
+            said = said + (self.often(row)[..., 0] * within + (self.there(row)[..., 0] + self.new[number]) * new).sum(dim=1) / count
         return said
 
 

@@ -16,12 +16,15 @@ from musicgym.score import Score
 from musicgym.task import Task
 
 _DEEPEST = 12  # layers; each doubles what a row has to remember
+# Bars, half bars and phrases, in steps of a melody. Choices of a step, all voices and factors of it, are counted as one.
+LAGS = (2, 4, 6, 8, 12, 16, 18, 24, 32, 36, 48, 64, 72, 96)
 
 
 class DiscriminatorState(NamedTuple):
     """What was read of N rows."""
 
     past: torch.Tensor  # float32 (N, sum of rings, width): each layer's last inputs, in a ring of its own
+    read: torch.Tensor  # int64 (N, longest lag + 1): the last tokens, in a ring; -1 before the first
     total: torch.Tensor  # float32 (N, width): sum of what the last layer made
     most: torch.Tensor  # float32 (N, width): and the largest of it
     heard: torch.Tensor  # float32 (N,): what the tokens, each for itself, spoke for real music
@@ -34,10 +37,10 @@ class DiscriminatorState(NamedTuple):
         return DiscriminatorState._make(part[rows] for part in self)
 
     def where(self, active: torch.Tensor, other: DiscriminatorState) -> DiscriminatorState:
-        """The rows of another state where `active`, bool (N,), is false; the inputs' rings are these."""
-        parts = zip(self[1:], other[1:], strict=True)
+        """The rows of another state where `active`, bool (N,), is false; the rings are these."""
+        parts = zip(self[2:], other[2:], strict=True)
         kept = [torch.where(active.view(-1, *(1,) * (one.dim() - 1)), one, another) for one, another in parts]
-        return DiscriminatorState._make([self.past, *kept])
+        return DiscriminatorState._make([*self[:2], *kept])
 
 
 class Discriminator(Network):
@@ -48,8 +51,9 @@ class Discriminator(Network):
     `logits` give the evidence of every token that may come next, as those of other models give logits.
 
     A network of dilated causal convolutions (van den Oord et al. 2016, "WaveNet") reads tokens and places, the last
-    2 ** `layers` tokens of them. What it says of each token is summed up; mean and maximum of what it made since the beginning
-    tell of the whole prefix. No matrix in it stretches a vector by more than `bound`: training keeps their spectral norms
+    2 ** `layers` tokens of them, and which tokens are the same as those a beat, a bar, a phrase before (`LAGS`): what comes back
+    tells real tunes from most models', and convolutions are slow to find it. What it says of each token is summed up, also for
+    being one that comes back; mean and maximum of what it made since the beginning tell of the whole prefix. No matrix in it stretches a vector by more than `bound`: training keeps their spectral norms
     there (Miyato et al. 2018, "Spectral normalization for generative adversarial networks"; by projection, as in Gouk et al.
     2021, "Regularisation of neural networks by enforcing Lipschitz continuity").
 
@@ -89,8 +93,11 @@ class Discriminator(Network):
         self.layers = torch.nn.ModuleList(_Layer(width, 2**layer) for layer in range(layers))
         self.head = torch.nn.Linear(3 * width, self.alphabet.size)
         self.each = torch.nn.Linear(width, self.alphabet.size)
+        self.lags = tuple(lag * self.reading.slots for lag in LAGS)
+        self.same = torch.nn.Linear(len(LAGS), width, bias=False)
+        self.again = torch.nn.Linear(width, len(LAGS))
         self.dropout = torch.nn.Dropout(dropout)
-        for head in (self.head, self.each):  # at first nothing speaks for or against
+        for head in (self.head, self.each, self.again):  # at first nothing speaks for or against
             torch.nn.init.normal_(head.weight, std=0.02)
             torch.nn.init.zeros_(head.bias)
         # What calibration has found: log-odds are stretched by the one and moved by the other.
@@ -112,8 +119,9 @@ class Discriminator(Network):
             return torch.zeros(n, *shape, device=self.device)
 
         length = torch.zeros(n, dtype=torch.int64, device=self.device)
+        read = torch.full((n, self.lags[-1] + 1), -1, dtype=torch.int64, device=self.device)
         return DiscriminatorState(
-            nothing(rings, width), nothing(width), nothing(width), nothing(), nothing(size), nothing(size), length
+            nothing(rings, width), read, nothing(width), nothing(width), nothing(), nothing(size), nothing(size), length
         )
 
     @torch.no_grad()
@@ -126,9 +134,13 @@ class Discriminator(Network):
             begins = begins & active
         position = torch.where(begins, 0, state.length)
         rows = torch.arange(len(tokens), device=self.device)
-        x, first = self.reading(tokens, place), 0
+        # Rows that aren't active put what they read where their next token's will be, and nothing else.
+        ring = state.read.shape[1]
+        state.read[rows, position % ring] = tokens
+        wanted = position[:, None] - torch.tensor(self.lags, device=self.device)  # (N, lags)
+        before, ahead = (torch.where(at >= 0, state.read.gather(1, at % ring), -1) for at in (wanted, wanted + 1))
+        x, first = self._read(tokens, place, before), 0
         for layer in self._stack():
-            # Rows that aren't active put their input where their next token's will be, and nothing else.
             behind = state.past[rows, first + (position - layer.distance) % layer.ring]
             state.past[rows, first + position % layer.ring] = x
             x = x + layer(behind * (position >= layer.distance)[:, None], x)
@@ -138,21 +150,26 @@ class Discriminator(Network):
         total, most = state.total * goes_on + x, torch.where(goes_on, torch.maximum(state.most, x), x)
         read = tokens.clamp(max=self.alphabet.size - 1)[:, None]
         heard = (state.heard + state.says.gather(1, read)[:, 0]) * ~begins
-        count, says = (position + 1)[:, None], self.each(x)
+        count, says = (position + 1)[:, None], self._says(x, ahead)
         odds = self._odds(x, total / count, most, heard[:, None] + says, count)
         reached = state.odds.gather(1, read) * goes_on
-        after = DiscriminatorState(state.past, total, most, heard, says, odds, position + 1)
+        after = DiscriminatorState(state.past, state.read, total, most, heard, says, odds, position + 1)
         return odds - reached, after if active is None else after.where(active, state)
 
     def logits(self, tokens: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
         """The evidence of all tokens at every place of whole sequences, float32 (M, T, A); see `SequenceModel.logits`."""
-        x = self.dropout(self.reading(self.shifted(tokens), place))
+        read, width = self.shifted(tokens), tokens.shape[1]
+        before, ahead = (
+            torch.stack([functional.pad(read, (lag - early, 0), value=-1)[:, :width] for lag in self.lags], dim=2)
+            for early in (0, 1)
+        )
+        x = self.dropout(self._read(read, place, before))
         for layer in self._stack():
             behind = functional.pad(x, (0, 0, layer.distance, 0))[:, : x.shape[1]]
             x = x + self.dropout(layer(behind, x))
         x = functional.gelu(x)
         count = torch.arange(1, tokens.shape[1] + 1, device=tokens.device)[:, None]
-        says = self.each(x)
+        says = self._says(x, ahead)
         own = says.gather(2, tokens[:, :, None])
         odds = self._odds(x, x.cumsum(dim=1) / count, x.cummax(dim=1).values, own.cumsum(dim=1) - own + says, count)
         reached = odds.gather(2, tokens[:, :, None])
@@ -212,6 +229,27 @@ class Discriminator(Network):
                 made[part, : tokens.shape[1]] = said.double().cpu().numpy()
         made[np.arange(made.shape[1]) >= found.length[:, None]] = 0.0
         return made
+
+    def _read(self, tokens: torch.Tensor, place: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
+        """The vectors of tokens just read (...), (..., width).
+
+        Args:
+            tokens, place: (...).
+            before: int64 (..., lags), those read so long before; -1 where there was none.
+        """
+        made: torch.Tensor = self.reading(tokens, place) + self.same((before == tokens[..., None]).float())
+        return made
+
+    def _says(self, x: torch.Tensor, ahead: torch.Tensor) -> torch.Tensor:
+        """What each token that may come next speaks, for itself and for being one that comes back, (..., A).
+
+        Args:
+            x: (..., width).
+            ahead: int64 (..., lags), the tokens so long before it; -1 where there was none.
+        """
+        start = self.alphabet.start
+        said: torch.Tensor = functional.pad(self.each(x), (0, 1))
+        return said.scatter_add(-1, torch.where(ahead < 0, start, ahead), self.again(x))[..., :start]
 
     def _odds(
         self, x: torch.Tensor, mean: torch.Tensor, most: torch.Tensor, heard: torch.Tensor, count: torch.Tensor

@@ -117,7 +117,7 @@ def test_no_matrix_stretches_a_vector_beyond_the_bound() -> None:
     model.constrain()
     linear = [part for part in model.modules() if isinstance(part, torch.nn.Linear)]
     norms = [float(np.linalg.svd(part.weight.detach().numpy())[1][0]) for part in linear]
-    assert len(linear) == 2 * 4 + 2
+    assert len(linear) == 2 * 4 + 4
     np.testing.assert_allclose(norms, 0.5, rtol=1e-5)
 
 
