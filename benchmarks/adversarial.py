@@ -1,19 +1,23 @@
 """Does adversarial training make a generator's pieces harder to tell from real ones, and at what price?
 
     python -m musicgym.benchmarks.adversarial                      # after musicgym.benchmarks.train_models; goes on after a kill
+    python -m musicgym.benchmarks.adversarial --seeds 0 2 4        # these alone, while another process does the others
     python -m musicgym.benchmarks.adversarial --quick --out DIR    # the same in seconds, for tests: the figures mean nothing
 
 The melody LSTM learns against the melody discriminator, five times with seeds of its own (`CONTEST`). Before and after that it
 writes pieces on pages of real windows. Three judges that have seen nothing yet (`fresh_judges`) learn to tell these from the
 windows of the training split, stop early by the validation split, and are asked about the test split; all pieces are as long as
-the real ones, window by window. Both generators stand on the same pages and have judges of the same seeds.
+the real ones, window by window. All generators stand on the same pages and have judges of the same seeds. Twins of one seed's
+contest are paid for being found out ("negated"), or what another piece is worth ("blind"); a constant pay leaves the pretrained
+generator just as it is.
 
 Intervals: 95 %, percentile bootstrap over seeds and, within them, melody families; the same draws for both generators.
 
 Expected, before the first run: for each of the three judges the AUC falls, the two intervals apart; distinct 4-grams and Vendi
 score are no more than a twentieth below those of the pretrained generator, by the lower end of the difference's interval over
-seeds; nineteen of twenty pieces have no longer copy from the training split than nineteen of twenty real test windows have. A run
-that misses one of these ends with status 1. The contest's settings are not tuned yet.
+seeds; nineteen of twenty pieces have no longer copy from the training split than nineteen of twenty real test windows have; each
+judge finds the twins' pieces out more easily. A run that misses one of these ends with status 1. The contest's settings, the
+judges' and the number of windows were tuned with seed 1001.
 """
 
 from __future__ import annotations
@@ -50,9 +54,10 @@ from musicgym.pieces import Excerpts
 GENERATOR, DISCRIMINATOR = "melody-lstm", "melody-discriminator"
 ARMS = ("pretrained", "adversarial")
 SEEDS = (0, 1, 2, 3, 4)
+TWINS, TWINS_OF = ("negated", "blind"), 0
 CONTEST = Contest(rounds=400, batch=64, steps=128, threads=2)
-BUDGET = Budget(threads=2)
-COUNTS = {"train": 2048, "valid": 384, "test": 768}  # windows, at most
+BUDGET = Budget()
+COUNTS = {"train": 4096, "valid": 512, "test": 768}  # windows, at most
 MOST_LOST = 0.05  # of diversity
 _PAGES, _SAMPLES, _JUDGES = 11, 12, 13  # beside a seed: what is drawn by
 
@@ -99,41 +104,46 @@ def one_seed(
         "generator": generator.fingerprint,
         "discriminator": discriminator.fingerprint,
     }
-    path, folder = out / f"seed-{seed}.json", out / f"seed-{seed}"
+    path, folder = _path(out, seed), out / f"seed-{seed}"
     if path.exists():
         known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if known["about"] != json.loads(json.dumps(about)):
             raise ValueError(f"{str(path)!r} was made by other settings or models: choose another --out, or remove it")
         return known
-    folder.mkdir(parents=True, exist_ok=True)
-    learner = _copy_of(generator)
-    rounds: list[Round] = []
-    outcome = contest(
-        learner,
-        discriminator,
-        pieces["train"],
-        settings,
-        folder=folder,
-        resume=(folder / CHECKPOINT).exists(),
-        watcher=rounds.append,
-    )
-    first = {"name": generator.name, "fingerprint": generator.fingerprint}
-    save(learner, folder / "generator", {"contest": dataclasses.asdict(settings), "from": first})
     windows = {split: _windows(*pieces[split], settings.steps, scale.counts[split], seed) for split in SPLITS}
-    arms = {
-        arm: _judged(model, pieces, windows, scale.budget, seed) for arm, model in zip(ARMS, (generator, learner), strict=True)
-    }
+    arms = {ARMS[0]: _judged(generator, pieces, windows, scale.budget, seed)}
+    rounds: dict[str, list[dict[str, Any]]] = {}
+    for arm, twin in ((ARMS[1], ""), *((twin, twin) for twin in TWINS if seed == TWINS_OF)):
+        learner, rounds[arm] = _learned(generator, discriminator, pieces, dataclasses.replace(settings, twin=twin), folder / arm)
+        arms[arm] = _judged(learner, pieces, windows, scale.budget, seed)
     music, _ = pieces["test"]
     made = {
         "about": about,
-        "seconds": outcome.seconds,
-        "rounds": [one._asdict() for one in rounds],
+        "rounds": rounds,
         "families": music.families[windows["test"].piece].tolist(),
         "real_copies": longest_copies(music_of(music, windows["test"]), pieces["train"][0].excerpts).tolist(),
         "arms": arms,
     }
     write_json(path, made)
     return made
+
+
+def _learned(
+    generator: NeuralModel, discriminator: Discriminator, pieces: Pieces, settings: Contest, folder: Path
+) -> tuple[NeuralModel, list[dict[str, Any]]]:
+    """The generator after a contest, which goes on from the folder's checkpoint; and what its rounds showed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    learner = _copy_of(generator)
+    rounds: list[Round] = []
+    there = (folder / CHECKPOINT).exists()
+    contest(learner, discriminator, pieces["train"], settings, folder=folder, resume=there, watcher=rounds.append)
+    first = {"name": generator.name, "fingerprint": generator.fingerprint}
+    save(learner, folder / "generator", {"contest": dataclasses.asdict(settings), "from": first})
+    return learner, [one._asdict() for one in rounds]
+
+
+def _path(out: Path, seed: int) -> Path:
+    return out / f"seed-{seed}.json"
 
 
 def _copy_of(model: NeuralModel) -> NeuralModel:
@@ -185,6 +195,7 @@ class Table(NamedTuple):
 
     auc: dict[str, dict[str, Figure]]  # judge -> arm, and "difference"
     diversity: dict[str, dict[str, Figure]]  # "distinct" and "vendi" -> arm, and "difference"
+    twins: dict[str, dict[str, float]]  # judge -> all arms of the seed that has twins -> AUC
     copies: dict[str, dict[str, float]]  # arm, and "real" -> 95th percentile, most, and share above the real 95th percentile
 
 
@@ -223,7 +234,13 @@ def table(found: Sequence[dict[str, Any]]) -> Table:
         }
         for name, values in longest.items()
     }
-    return Table(aucs, diversity, copies)
+    twins = {
+        kind: {arm: judged["judges"][kind]["auc"] for arm, judged in one["arms"].items()}
+        for one in found
+        for kind in KINDS
+        if set(one["arms"]) > set(ARMS)
+    }
+    return Table(aucs, diversity, twins, copies)
 
 
 def _wins(real: np.ndarray, generated: np.ndarray) -> np.ndarray:
@@ -262,6 +279,8 @@ def expected(found: Table) -> dict[str, bool]:
         most = MOST_LOST * figures["pretrained"].mean
         met[f"{name} no more than a twentieth below the pretrained"] = figures["difference"].low >= -most
     usual = found.copies["real"]["95th percentile"]
+    for kind, by_arm in found.twins.items():
+        met[f"the {kind} tells the twins' better"] = all(auc > by_arm[after] for arm, auc in by_arm.items() if arm in TWINS)
     met["longest copies no longer than real ones'"] = found.copies[after]["95th percentile"] <= usual
     return met
 
@@ -273,6 +292,10 @@ def markdown(found: Table, met: dict[str, bool], note: str) -> str:
         for name, figures in part.items():
             cells = [f"{f.mean:.3f} [{f.low:.3f}, {f.high:.3f}]" for f in figures.values()]
             lines.append(f"| {label}{name} | {' | '.join(cells)} |")
+    if found.twins:
+        names = list(next(iter(found.twins.values())))
+        lines += ["", f"| AUC, seed {TWINS_OF} | {' | '.join(names)} |", "| --- |" + " ---: |" * len(names)]
+        lines += [f"| {kind} | {' | '.join(f'{auc:.3f}' for auc in by_arm.values())} |" for kind, by_arm in found.twins.items()]
     columns = list(next(iter(found.copies.values())))
     lines += ["", f"| longest copy, in steps | {' | '.join(columns)} |", "| --- |" + " ---: |" * len(columns)]
     lines += [
@@ -286,11 +309,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", type=Path, default=Path("runs/models"), help="where train_models left them")
     parser.add_argument("--out", type=Path, default=Path("runs/adversarial"))
+    parser.add_argument("--seeds", nargs="+", type=int, help="only these; tables are written when all are done")
     parser.add_argument("--quick", action="store_true", help="tiny models trained on the spot, two seeds: to see that all runs")
     asked = parser.parse_args(argv)
+    scale, folder, corpus = (QUICK if asked.quick else FULL), asked.models, "aird" if asked.quick else MELODIES
+    seeds = asked.seeds or scale.seeds
+    if unknown := sorted(set(seeds) - set(scale.seeds)):
+        parser.error(f"--seeds {unknown[0]}: expected some of {', '.join(map(str, scale.seeds))}")
     if not asked.quick and (fault := missing(asked.models, (GENERATOR, DISCRIMINATOR))):
         parser.error(fault)
-    scale, folder, corpus = (QUICK if asked.quick else FULL), asked.models, "aird" if asked.quick else MELODIES
     with tempfile.TemporaryDirectory() as temporary:
         if asked.quick:
             folder = Path(temporary)
@@ -301,11 +328,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise TypeError(f"{generator.kind} and {discriminator.kind}: expected a network and a discriminator")
     asked.out.mkdir(parents=True, exist_ok=True)
     pieces = pieces_of(corpus)
-    found = []
-    for seed in scale.seeds:
-        found.append(one_seed(generator, discriminator, pieces, scale, seed, asked.out))
-        aucs = {arm: {kind: round(j["auc"], 3) for kind, j in said["judges"].items()} for arm, said in found[-1]["arms"].items()}
+    for seed in seeds:
+        said = one_seed(generator, discriminator, pieces, scale, seed, asked.out)
+        aucs = {arm: {kind: round(j["auc"], 3) for kind, j in told["judges"].items()} for arm, told in said["arms"].items()}
         print(f"seed {seed}: {aucs}", flush=True)
+    if lacking := [seed for seed in scale.seeds if not _path(asked.out, seed).exists()]:
+        print(f"seeds {lacking} are still to be done")
+        return 0
+    found = [one_seed(generator, discriminator, pieces, scale, seed, asked.out) for seed in scale.seeds]
     figures = table(found)
     met = expected(figures)
     note = f"{len(found)} seeds, {len(found[0]['families'])} test windows each, {scale.contest.rounds} rounds."

@@ -62,16 +62,28 @@ def vendi(music: Excerpts, n: int = 3) -> float:
 
 def longest_copies(music: Excerpts, learned: Excerpts) -> np.ndarray:
     """How many successive steps of each melody stand just so somewhere in the learned ones, int64 (M,), in whatever key."""
-    lines, known = steps_of(music), steps_of(learned)
-    found = np.zeros(len(lines), np.int64)
-    going = np.flatnonzero([len(line) > 0 for line in lines])
+    (melody, steps, left), (_, known, known_left) = _end_to_end(steps_of(music)), _end_to_end(steps_of(learned))
+    found = np.zeros(len(music.length), np.int64)
+    made, there = np.zeros(len(steps), np.uint64), np.zeros(len(known), np.uint64)
+    at, of = np.arange(len(steps)), np.arange(len(known))  # where n-grams begin that stand on both sides
     length = 0
-    while len(going):
+    while True:
+        at, of = at[left[at] > length], of[known_left[of] > length]
+        made[at], there[of] = _longer(made[at], steps[at + length]), _longer(there[of], known[of + length])
+        at = at[np.isin(made[at], there[of])]
+        if not len(at):
+            return found
+        of = of[np.isin(there[of], made[at])]
         length += 1
-        there = np.unique(np.concatenate([_hashes(line, length) for line in known]))
-        going = going[[bool(np.isin(_hashes(lines[row], length), there).any()) for row in going]]
-        found[going] = length
-    return found
+        found[melody[at]] = length
+
+
+def _end_to_end(lines: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of all steps in one row, int64 each: their melody, themselves, and how many are left of it, themselves among them."""
+    lengths = np.array([len(line) for line in lines], np.int64)
+    melody = np.repeat(np.arange(len(lines)), lengths)
+    steps = np.concatenate([*lines, np.zeros(0, np.int64)])
+    return melody, steps, np.cumsum(lengths)[melody] - np.arange(len(steps))
 
 
 def _hashes(line: np.ndarray, n: int) -> np.ndarray:
@@ -79,8 +91,13 @@ def _hashes(line: np.ndarray, n: int) -> np.ndarray:
     if len(line) < n:
         return np.zeros(0, np.uint64)
     made = np.zeros(len(line) - n + 1, np.uint64)
-    with np.errstate(over="ignore"):
-        for k in range(n):
-            made = (made ^ line[k : k + len(made)].astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
-            made ^= made >> np.uint64(29)
+    for k in range(n):
+        made = _longer(made, line[k : k + len(made)])
     return made
+
+
+def _longer(made: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """The numbers of n-grams with one step more."""
+    with np.errstate(over="ignore"):
+        made = (made ^ steps.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+        return np.asarray(made ^ made >> np.uint64(29), np.uint64)

@@ -159,7 +159,9 @@ class _NGramLogistic(torch.nn.Module):
             before = torch.ones(code.shape[1], code.shape[1], dtype=torch.bool).tril(-1)
             new = within & ~((code[:, :, None] == code[:, None, :]) & before).any(dim=2)
             row, count = (code * 40_503 + n) % _HASHED, within.sum(dim=1).clamp(min=1)
-            said = said + (self.often(row)[..., 0] * within + (self.there(row)[..., 0] + self.new[number]) * new).sum(dim=1) / count
+            said = (
+                said + (self.often(row)[..., 0] * within + (self.there(row)[..., 0] + self.new[number]) * new).sum(dim=1) / count
+            )
         return said
 
 

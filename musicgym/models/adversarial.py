@@ -5,10 +5,12 @@ real ones. What it is paid for a token is the discriminator's evidence, so a pie
 log(1 - D) in the words of Fu et al. 2018 ("Learning robust rewards with adversarial inverse reinforcement learning"), as in
 SeqGAN (Yu et al. 2017) but known token by token, with no need of rollouts. The discriminator says the evidence of every token
 that might have come, so the gradient of what a token is paid at once is the expected one, over all tokens; for what is paid later
-it is REINFORCE's (Williams 1992), with the mean at each place as baseline. The divergence from the pretrained model (as in RL
-Tuner, Jaques et al. 2017) is expected too. Then the discriminator learns, from real pieces, from those, and from a pool of old
-ones (Shrivastava et al. 2017, "Learning from simulated and unsupervised images through adversarial training"), so that what the
-generator gave up isn't forgotten.
+it is REINFORCE's (Williams 1992), with the mean at each place over pieces on the same page as baseline (as in GRPO, Shao et al.
+2024, "DeepSeekMath"). The divergence from the pretrained model (as in RL Tuner, Jaques et al. 2017) is expected too. Then the
+discriminator learns, from real pieces, from those, and from a pool of old ones (Shrivastava et al. 2017, "Learning from simulated
+and unsupervised images through adversarial training"), so that what the generator gave up isn't forgotten. Most of a generator's
+step is noise: what comes out in the end is a running mean of its weights (as in Yazici et al. 2019, "The unusual effectiveness of
+averaging in GAN training").
 
     from musicgym.models import load, material
     from musicgym.models.adversarial import Contest, contest
@@ -48,6 +50,8 @@ from musicgym.models.training import SECONDS_BETWEEN_CHECKPOINTS, NotFiniteError
 
 _BETAS = (0.9, 0.99)
 _PAGES, _POOL = 1 << 32, 1 << 33  # beside seed and round or epoch: what is drawn by
+# By twin, weights of what a token is paid at once, for which all tokens are compared, and of what is paid later.
+_WEIGHTS = {"": (1.0, 1.0), "constant": (0.0, 0.0), "negated": (-1.0, -1.0), "blind": (0.0, 1.0)}
 _GENERATOR, _DISCRIMINATOR, _KEPT = "generator.", "discriminator.", "pool."  # names in a checkpoint
 
 
@@ -114,6 +118,7 @@ class _Run:
         }
         self.pretrained = copy.deepcopy(generator).eval()
         self.online = Online(discriminator, learning_rate=settings.discriminator_rate, seed=settings.seed)
+        self.average = {name: tensor.detach().clone() for name, tensor in generator.state_dict().items()}
         self.parameters = dict(generator.named_parameters())
         self.optimiser = torch.optim.AdamW(
             list(self.parameters.values()), lr=settings.generator_rate, betas=_BETAS, weight_decay=0.0
@@ -138,6 +143,7 @@ class _Run:
                 self._save()
                 saved = time.monotonic()
         self._save()
+        self.generator.load_tensors({name: tensor.clone() for name, tensor in self.average.items()})
         self.generator.eval()
         return Outcome(self.place.update, self.place.seconds, self.online.model, told)
 
@@ -175,7 +181,8 @@ class _Run:
             raise ValueError("none of the pieces can be written in the models' tokens: choose another corpus or task")
         real = real.take(fits)
         seed = np.random.SeedSequence([settings.seed, self.place.update, _PAGES]).generate_state(1, np.uint64)[0]
-        made = made_up(self.generator, real, int(seed >> np.uint64(3)))
+        pages = real.take(np.arange(len(real.length)) // settings.group)
+        made = made_up(self.generator, pages, int(seed >> np.uint64(3)))
         written = [encode(part, alphabet, real.pitch.shape[1]) for part in (real, made)]
         return written[0], written[1]
 
@@ -194,7 +201,11 @@ class _Run:
         width = int(made.length.max())
         tokens, place = (torch.from_numpy(array[:, :width].astype(np.int64)).to(device) for array in made[:2])  # (M, T)
         inside = np.arange(width) < made.length[:, None]
-        later = ahead(evidence[:, :width].clip(-settings.largest, settings.largest), inside, settings.discount)
+        paid = evidence[:, :width].clip(-settings.largest, settings.largest)
+        at_once, later_on = _WEIGHTS[settings.twin]
+        if settings.twin == "blind":  # another page's, so that its own is no part of the mean either
+            paid = np.roll(paid, settings.group, axis=0)
+        later = later_on * ahead(paid, inside, settings.discount, settings.group)
         factors, voices = self.generator.alphabet.factors, self.generator.task.voices
         voice = made.place[:, :width].astype(np.int64) % (voices * factors) // factors
         chosen = torch.from_numpy(inside & ~np.isin(voice, self.generator.task.given)).to(device)  # given voices are no choice
@@ -204,7 +215,7 @@ class _Run:
             with self.pretrained.judging(), self.online.model.judging():
                 before = torch.log_softmax(self.pretrained.logits(tokens, place), dim=2)
                 every = self.online.model.logits(tokens, place).clamp(-settings.largest, settings.largest)  # (M, T, A)
-            now = (logs.exp() * every).sum(dim=2)[chosen].mean()
+            now = at_once * (logs.exp() * every).sum(dim=2)[chosen].mean()
             taken = logs.gather(2, tokens[:, :, None])[:, :, 0]
             after = (taken * torch.from_numpy(later).to(device))[chosen].mean()
             apart = (logs.exp() * (logs - before)).sum(dim=2)[chosen].mean()
@@ -214,6 +225,9 @@ class _Run:
         self._check("the generator's loss", float(loss.detach()))
         self._check("the norm of the generator's gradient", float(norm))
         self.optimiser.step()
+        kept = min(settings.inertia, (1 + self.place.update) / (10 + self.place.update))
+        for name, tensor in self.generator.state_dict().items():
+            self.average[name].lerp_(tensor, 1 - kept)
         entropy = -(logs.detach().exp() * logs.detach()).sum(dim=2)[chosen].mean()
         return float(apart.detach()), float(entropy)
 
@@ -264,7 +278,7 @@ class _Run:
         mean, square = (
             {**_named(_GENERATOR, one), **_named(_DISCRIMINATOR, other)} for one, other in zip(own, self.online.memory())
         )
-        checkpoint.write(self.folder, State(weights, {}, mean, square, self.place), self.about)
+        checkpoint.write(self.folder, State(weights, self.average, mean, square, self.place), self.about)
 
     def restore(self) -> None:
         """Go back to where the folder's checkpoint was. Raises ValueError where it doesn't fit."""
@@ -274,6 +288,7 @@ class _Run:
         rounds, device = state.place.update, self.generator.device
         try:
             self.generator.load_tensors(_of(_GENERATOR, state.weights))
+            self.average = {name: state.best[name].to(device) for name in self.average}
             weights, *memory = (_of(_DISCRIMINATOR, group) for group in (state.weights, state.mean, state.square))
             self.online.restore(weights, memory[0], memory[1], rounds * self.settings.discriminator_updates)
             mean, square = _of(_GENERATOR, state.mean), _of(_GENERATOR, state.square)

@@ -10,6 +10,8 @@ from musicgym.models.settings import MOST_RATE, MOST_WEIGHT, check_count, check_
 if TYPE_CHECKING:
     from musicgym.models.discriminator import Discriminator
 
+TWINS = ("", "constant", "negated", "blind")
+
 
 @dataclasses.dataclass(frozen=True)
 class Contest:
@@ -17,7 +19,8 @@ class Contest:
 
     Args:
         rounds: how often each has its turn.
-        batch: pieces a round.
+        batch: pieces a round, of each.
+        group: so many of the generator's stand on the same page; what comes of a token is compared within them.
         steps: of a piece, at most.
         generator_rate: its learning rate.
         discriminator_rate: its learning rate.
@@ -26,9 +29,12 @@ class Contest:
             is right, the generator ends half way, in logarithms, between the pretrained one and the real music.
         discount: of evidence a token further on; 0 counts only what a token is paid at once.
         largest: nats that a token's evidence counts as, at most, for or against.
+        inertia: share that the mean of the generator's weights keeps a round, less in early ones; 0 for the last weights.
         pool: old pieces that are kept.
         pool_share: of what the discriminator sees of the generator's, as soon as there are old pieces.
         clip: largest norm of the generator's gradient.
+        twin: "" for what this is about. To compare with: "constant" pays all the same, "negated" pays for being found out,
+            "blind" pays a piece what another one, on another page, is worth.
         seed: of all draws.
         threads: of torch.
 
@@ -38,6 +44,7 @@ class Contest:
 
     rounds: int = 400
     batch: int = 64
+    group: int = 8
     steps: int = 128
     generator_rate: float = 3e-4
     discriminator_rate: float = 5e-4
@@ -45,23 +52,27 @@ class Contest:
     leash: float = 1.0
     discount: float = 0.5
     largest: float = 3.0
+    inertia: float = 0.98
     pool: int = 4096
     pool_share: float = 0.5
     clip: float = 1.0
+    twin: str = ""
     seed: int = 0
     threads: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("rounds", "batch", "steps", "discriminator_updates", "pool", "threads", "seed"):
+        for name in ("rounds", "batch", "group", "steps", "discriminator_updates", "pool", "threads", "seed"):
             check_count(name, getattr(self, name), 0 if name in ("seed", "pool") else 1)
         for name in ("generator_rate", "discriminator_rate"):
             check_number(name, getattr(self, name), MOST_RATE)
         for name in ("leash", "largest", "clip"):
             check_number(name, getattr(self, name), MOST_WEIGHT, above=name != "leash")
-        for name in ("discount", "pool_share"):
+        for name in ("discount", "inertia", "pool_share"):
             value = getattr(self, name)
             if value.__class__ not in (int, float) or not 0 <= value <= 1:
                 raise ValueError(f"{name}={value!r}: expected a share within 0..1")
+        if self.twin not in TWINS:
+            raise ValueError(f"twin={self.twin!r}: expected one of {', '.join(map(repr, TWINS))}")
 
 
 class Round(NamedTuple):

@@ -53,9 +53,10 @@ class Discriminator(Network):
     A network of dilated causal convolutions (van den Oord et al. 2016, "WaveNet") reads tokens and places, the last
     2 ** `layers` tokens of them, and which tokens are the same as those a beat, a bar, a phrase before (`LAGS`): what comes back
     tells real tunes from most models', and convolutions are slow to find it. What it says of each token is summed up, also for
-    being one that comes back; mean and maximum of what it made since the beginning tell of the whole prefix. No matrix in it stretches a vector by more than `bound`: training keeps their spectral norms
-    there (Miyato et al. 2018, "Spectral normalization for generative adversarial networks"; by projection, as in Gouk et al.
-    2021, "Regularisation of neural networks by enforcing Lipschitz continuity").
+    being one that comes back; mean and maximum of what it made since the beginning tell of the whole prefix. No matrix in it
+    stretches a vector by more than `bound`: training keeps their spectral norms there (Miyato et al. 2018, "Spectral
+    normalization for generative adversarial networks"; by projection, as in Gouk et al. 2021, "Regularisation of neural networks
+    by enforcing Lipschitz continuity").
 
     Args:
         task: of whose choices the tokens are.

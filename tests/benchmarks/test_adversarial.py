@@ -168,6 +168,22 @@ def test_less_of_everything_is_a_miss() -> None:
     ]
 
 
+def test_twins_are_to_be_found_out_more_easily() -> None:
+    draws = np.random.default_rng(3)
+    seeds = [seed_of(draws, 0.5) for _ in range(4)]
+    for arm, auc in (("pretrained", 0.8), ("adversarial", 0.7), ("negated", 0.9), ("blind", 0.75)):
+        judges = {kind: {"auc": auc, "real": [], "generated": []} for kind in KINDS}
+        seeds[0]["arms"].setdefault(arm, {"judges": judges})
+        for kind in KINDS:
+            seeds[0]["arms"][arm]["judges"][kind]["auc"] = auc
+    found = table(seeds)
+    assert list(found.twins) == list(KINDS)
+    assert all(expected(found).values())
+    assert "| CNN | 0.800 | 0.700 | 0.900 | 0.750 |" in adversarial.markdown(found, {}, "")
+    seeds[0]["arms"]["blind"]["judges"]["CNN"]["auc"] = 0.69
+    assert [name for name, value in expected(table(seeds)).items() if not value] == ["the CNN tells the twins' better"]
+
+
 @pytest.mark.slow
 def test_a_quick_run_has_every_figure_and_goes_on_where_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--quick", "--out", str(tmp_path)]
@@ -175,8 +191,20 @@ def test_a_quick_run_has_every_figure_and_goes_on_where_it_was(tmp_path: Path, c
     first = capsys.readouterr().out
     assert all(f"| AUC of the {kind} |" in first for kind in KINDS)
     found = json.loads((tmp_path / "adversarial.json").read_text())
-    assert len(found["expected"]) == 6
+    assert len(found["expected"]) == 9
     written = (tmp_path / "seed-0.json").stat().st_mtime_ns
     assert adversarial.main(words) in (0, 1)
     assert (tmp_path / "seed-0.json").stat().st_mtime_ns == written
     assert capsys.readouterr().out.split("##")[1] == first.split("##")[1]
+
+
+@pytest.mark.slow
+def test_seeds_may_be_run_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--quick", "--out", str(tmp_path)]
+    assert adversarial.main([*words, "--seeds", "1"]) == 0
+    assert "seeds [0] are still to be done" in capsys.readouterr().out
+    assert adversarial.main([*words, "--seeds", "0"]) in (0, 1)
+    assert "## Adversarial training" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        adversarial.main([*words, "--seeds", "7"])
+    assert "--seeds 7: expected some of 0, 1" in capsys.readouterr().err

@@ -87,6 +87,39 @@ def test_the_leash_holds_the_generator_near_to_the_pretrained_one() -> None:
     assert ends[1] < 0.2 * ends[0]
 
 
+def test_twins_learn_nothing_the_contrary_or_something_else() -> None:
+    token, rounds = 60 - 48 + 2, Contest(rounds=60, batch=32, steps=16, generator_rate=0.02, discriminator_rate=0.01, leash=0.0)
+    share = {}
+    for twin in ("", "constant", "negated", "blind"):
+        model = generator()
+        before = model.fingerprint
+        contest(model, judge(), constant(60), dataclasses.replace(rounds, twin=twin))
+        found = model.sequences(model.sample_excerpts(32, seed=5))
+        share[twin] = float((found.tokens == token).mean())
+        assert (model.fingerprint == before) == (twin == "constant")
+    assert share["negated"] < share["constant"] < share[""] - 0.3
+    assert share["blind"] < share[""] - 0.3
+
+
+def test_what_comes_out_is_a_mean_of_the_weights(little: Any) -> None:
+    seen: list[torch.Tensor] = []
+    ends = []
+    model = generator()
+
+    def see(told: Round) -> None:
+        seen.append(model.head.bias.detach().clone())
+
+    for inertia in (0.0, 0.98):
+        model = generator()
+        contest(model, judge(), little[0], dataclasses.replace(SHORT, inertia=inertia), watcher=see)
+        ends.append(model.head.bias)
+    torch.testing.assert_close(ends[0], seen[3], rtol=0, atol=0)
+    mean = generator().head.bias.detach()
+    for number, weights in enumerate(seen[4:]):
+        mean = mean.lerp(weights, 1 - (1 + number) / (10 + number))
+    torch.testing.assert_close(ends[1], mean)
+
+
 def test_the_same_seed_gives_the_same_and_a_contest_goes_on_as_if_it_had_not_stopped(little: Any, tmp_path: Path) -> None:
     whole, halves = generator(), generator()
     expected = contest(whole, judge(), little[0], SHORT)
@@ -156,14 +189,19 @@ def test_old_pieces_are_kept_up_to_the_pools_size_and_shown_again(little: Any) -
     assert any(row.tobytes() in early for row in shown[1])
 
 
-def test_what_is_ahead_is_all_that_comes_later_less_the_mean_at_each_place() -> None:
+@pytest.mark.parametrize("group", [1, 2, 4, 6])
+def test_what_is_ahead_is_all_that_comes_later_less_the_mean_of_the_group_at_each_place(group: int) -> None:
     draws = np.random.default_rng(0)
     paid, inside = draws.normal(size=(6, 5)), np.arange(5) < np.array([5, 5, 3, 5, 1, 4])[:, None]
-    found = ahead(paid, inside, 0.9)
-    later = [[sum(0.9 ** (u - t) * paid[i, u] for u in range(t + 1, 5) if inside[i, u]) for t in range(5)] for i in range(6)]
-    for t in range(5):
-        rows = inside[:, t]
-        np.testing.assert_allclose(found[rows, t], np.array(later)[rows, t] - np.mean(np.array(later)[rows, t]), atol=1e-6)
+    found = ahead(paid, inside, 0.9, group)
+    later = np.array(
+        [[sum(0.9 ** (u - t) * paid[i, u] for u in range(t + 1, 5) if inside[i, u]) for t in range(5)] for i in range(6)]
+    )
+    for first in range(0, 6, group):
+        some = np.arange(first, min(first + group, 6))
+        for t in range(5):
+            rows = some[inside[some, t]]
+            np.testing.assert_allclose(found[rows, t], later[rows, t] - later[rows, t].mean() if len(rows) else [], atol=1e-6)
     assert not found[~inside].any()
 
 
@@ -172,10 +210,13 @@ def test_what_is_ahead_is_all_that_comes_later_less_the_mean_at_each_place() -> 
     [
         ({"rounds": 0}, "rounds=0: expected a whole number, 1 or more"),
         ({"batch": 1.5}, "batch=1.5"),
+        ({"group": 0}, "group=0: expected a whole number, 1 or more"),
         ({"leash": -1.0}, "leash=-1.0: expected a number from 0"),
         ({"discount": 1.1}, "a share within 0..1"),
         ({"largest": 0.0}, "a number above 0"),
         ({"generator_rate": float("nan")}, "generator_rate=nan"),
+        ({"twin": "evil"}, "twin='evil': expected one of '', 'constant', 'negated', 'blind'"),
+        ({"inertia": 1.5}, "inertia=1.5: expected a share within 0..1"),
         ({"pool_share": 2}, "pool_share=2"),
         ({"pool_share": float("nan")}, "pool_share=nan: expected a share within 0..1"),
         ({"discriminator_rate": 1e39}, r"discriminator_rate=1e\+39: expected a number from 0, at most 1,000"),
