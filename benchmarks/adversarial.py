@@ -55,7 +55,7 @@ GENERATOR, DISCRIMINATOR = "melody-lstm", "melody-discriminator"
 ARMS = ("pretrained", "adversarial")
 SEEDS = (0, 1, 2, 3, 4)
 TWINS, TWINS_OF = ("negated", "blind"), 0
-CONTEST = Contest(rounds=400, batch=64, steps=128, threads=2)
+CONTEST = Contest()
 BUDGET = Budget()
 COUNTS = {"train": 4096, "valid": 512, "test": 768}  # windows, at most
 MOST_LOST = 0.05  # of diversity

@@ -42,15 +42,15 @@ class Contest:
         ValueError: naming the field and what it expects.
     """
 
-    rounds: int = 400
-    batch: int = 64
+    rounds: int = 200
+    batch: int = 128
     group: int = 8
     steps: int = 128
-    generator_rate: float = 3e-4
-    discriminator_rate: float = 5e-4
+    generator_rate: float = 1e-3
+    discriminator_rate: float = 2e-4
     discriminator_updates: int = 1
-    leash: float = 1.0
-    discount: float = 0.5
+    leash: float = 0.4
+    discount: float = 0.97
     largest: float = 3.0
     inertia: float = 0.98
     pool: int = 4096
