@@ -36,7 +36,7 @@ import torch
 
 from musicgym.models import checkpoint
 from musicgym.models.checkpoint import Place, State
-from musicgym.models.contest import Contest, Outcome, Round
+from musicgym.models.contest import TWINS, Contest, Outcome, Round
 from musicgym.models.determinism import deterministic, threads
 from musicgym.models.discriminator import Discriminator
 from musicgym.models.discriminator_lesson import check_opponent
@@ -50,8 +50,6 @@ from musicgym.models.training import SECONDS_BETWEEN_CHECKPOINTS, NotFiniteError
 
 _BETAS = (0.9, 0.99)
 _PAGES, _POOL = 1 << 32, 1 << 33  # beside seed and round or epoch: what is drawn by
-# By twin, weights of what a token is paid at once, for which all tokens are compared, and of what is paid later.
-_WEIGHTS = {"": (1.0, 1.0), "constant": (0.0, 0.0), "negated": (-1.0, -1.0), "blind": (0.0, 1.0)}
 _GENERATOR, _DISCRIMINATOR, _KEPT = "generator.", "discriminator.", "pool."  # names in a checkpoint
 
 
@@ -72,7 +70,8 @@ def contest(
     """Let a generator and a discriminator learn in turns.
 
     Args:
-        generator: an LSTM or a Transformer that has learned to foresee music; its weights change in place.
+        generator: an LSTM or a Transformer that has learned to foresee music; its weights change in place, and in the end become
+            the mean of those that it had. After a break it has those of the last round.
         discriminator: of the same tokens; stays as it is, a copy learns.
         learned: the pieces that are real, and where they may be moved.
         settings: how.
@@ -202,8 +201,10 @@ class _Run:
         tokens, place = (torch.from_numpy(array[:, :width].astype(np.int64)).to(device) for array in made[:2])  # (M, T)
         inside = np.arange(width) < made.length[:, None]
         paid = evidence[:, :width].clip(-settings.largest, settings.largest)
-        at_once, later_on = _WEIGHTS[settings.twin]
+        at_once, later_on = TWINS[settings.twin]
         if settings.twin == "blind":  # another page's, so that its own is no part of the mean either
+            if len(paid) < 2 * settings.group:
+                raise ValueError(f"{len(paid)} of the {settings.batch} pieces can be read: the twin 'blind' needs two pages")
             paid = np.roll(paid, settings.group, axis=0)
         later = later_on * ahead(paid, inside, settings.discount, settings.group)
         factors, voices = self.generator.alphabet.factors, self.generator.task.voices
@@ -225,9 +226,9 @@ class _Run:
         self._check("the generator's loss", float(loss.detach()))
         self._check("the norm of the generator's gradient", float(norm))
         self.optimiser.step()
-        kept = min(settings.inertia, (1 + self.place.update) / (10 + self.place.update))
+        weight = sum(settings.inertia**age for age in range(1, self.place.update + 1))  # of all rounds before, where this has 1
         for name, tensor in self.generator.state_dict().items():
-            self.average[name].lerp_(tensor, 1 - kept)
+            self.average[name].lerp_(tensor, 1 / (1 + weight))
         entropy = -(logs.detach().exp() * logs.detach()).sum(dim=2)[chosen].mean()
         return float(apart.detach()), float(entropy)
 

@@ -10,7 +10,8 @@ from musicgym.models.settings import MOST_RATE, MOST_WEIGHT, check_count, check_
 if TYPE_CHECKING:
     from musicgym.models.discriminator import Discriminator
 
-TWINS = ("", "constant", "negated", "blind")
+# By twin, weights of what a token is paid at once, for which all tokens are compared, and of what is paid later.
+TWINS = {"": (1.0, 1.0), "constant": (0.0, 0.0), "negated": (-1.0, -1.0), "blind": (0.0, 1.0)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +21,8 @@ class Contest:
     Args:
         rounds: how often each has its turn.
         batch: pieces a round, of each.
-        group: so many of the generator's stand on the same page; what comes of a token is compared within them.
+        group: so many of the generator's stand on the same page; what comes of a token is compared within them. With 1 nothing
+            counts but what a token is paid at once.
         steps: of a piece, at most.
         generator_rate: its learning rate.
         discriminator_rate: its learning rate.
@@ -29,12 +31,12 @@ class Contest:
             is right, the generator ends half way, in logarithms, between the pretrained one and the real music.
         discount: of evidence a token further on; 0 counts only what a token is paid at once.
         largest: nats that a token's evidence counts as, at most, for or against.
-        inertia: share that the mean of the generator's weights keeps a round, less in early ones; 0 for the last weights.
+        inertia: how much less a round's weights count in their mean than those of the round after it; 0 for the last weights.
         pool: old pieces that are kept.
         pool_share: of what the discriminator sees of the generator's, as soon as there are old pieces.
         clip: largest norm of the generator's gradient.
-        twin: "" for what this is about. To compare with: "constant" pays all the same, "negated" pays for being found out,
-            "blind" pays a piece what another one, on another page, is worth.
+        twin: "" for what this is about. To compare with: "constant" pays all the same, so that nothing but the leash is left,
+            "negated" pays for being found out, "blind" pays what came of another piece, on another page, and nothing at once.
         seed: of all draws.
         threads: of torch.
 
@@ -71,12 +73,16 @@ class Contest:
             value = getattr(self, name)
             if value.__class__ not in (int, float) or not 0 <= value <= 1:
                 raise ValueError(f"{name}={value!r}: expected a share within 0..1")
+        if self.twin == "blind" and self.batch < 2 * self.group:
+            raise ValueError(
+                f"batch={self.batch}, group={self.group}: the twin 'blind' needs two pages, 2 * group pieces or more"
+            )
         if self.twin not in TWINS:
             raise ValueError(f"twin={self.twin!r}: expected one of {', '.join(map(repr, TWINS))}")
 
 
 class Round(NamedTuple):
-    """What one round showed."""
+    """What one round showed: of the generator as it is then, not of the mean of its weights, which comes out in the end."""
 
     round: int  # from 1 on
     rounds: int
@@ -88,7 +94,7 @@ class Round(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """How a contest ended. The generator has its last weights."""
+    """How a contest ended. The generator has the mean of its weights."""
 
     rounds: int
     seconds: float

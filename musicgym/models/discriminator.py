@@ -16,7 +16,8 @@ from musicgym.score import Score
 from musicgym.task import Task
 
 _DEEPEST = 12  # layers; each doubles what a row has to remember
-# Bars, half bars and phrases, in steps of a melody. Choices of a step, all voices and factors of it, are counted as one.
+# So many choices ago: of melodies in sixteenths these are half bars, bars and phrases. Of several voices a choice is a token of
+# each; of whole notes it is a note, so that voices may not match. A change makes all weights useless.
 LAGS = (2, 4, 6, 8, 12, 16, 18, 24, 32, 36, 48, 64, 72, 96)
 
 
@@ -51,12 +52,11 @@ class Discriminator(Network):
     `logits` give the evidence of every token that may come next, as those of other models give logits.
 
     A network of dilated causal convolutions (van den Oord et al. 2016, "WaveNet") reads tokens and places, the last
-    2 ** `layers` tokens of them, and which tokens are the same as those a beat, a bar, a phrase before (`LAGS`): what comes back
-    tells real tunes from most models', and convolutions are slow to find it. What it says of each token is summed up, also for
-    being one that comes back; mean and maximum of what it made since the beginning tell of the whole prefix. No matrix in it
-    stretches a vector by more than `bound`: training keeps their spectral norms there (Miyato et al. 2018, "Spectral
-    normalization for generative adversarial networks"; by projection, as in Gouk et al. 2021, "Regularisation of neural networks
-    by enforcing Lipschitz continuity").
+    2 ** `layers` tokens of them, and which tokens are the same as those a bar or a phrase before (`LAGS`): what comes back tells
+    real tunes from models'. What it says of each token is summed up, also for being one that comes back; mean and maximum of what
+    it made since the beginning tell of the whole prefix. No matrix in it stretches a vector by more than `bound`: training keeps
+    their spectral norms there (Miyato et al. 2018, "Spectral normalization for generative adversarial networks"; by projection,
+    as in Gouk et al. 2021, "Regularisation of neural networks by enforcing Lipschitz continuity").
 
     Args:
         task: of whose choices the tokens are.

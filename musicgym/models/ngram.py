@@ -42,15 +42,16 @@ class _Counts(NamedTuple):
 class NGramModel(SequenceModel):
     """Each token's probability given the last `order - 1` ones and its voice and factor, from counts (`NGram`).
 
-    It lives on the CPU, knows nothing of the place in the bar, and is made by `fit`.
+    It lives on the CPU and is made by `fit`.
 
     Args:
         task: of whose choices the tokens are.
         name: of the model.
         order: tokens of context + 1.
+        positions: the position in the bar is known too; each has counts of its own.
 
     Raises:
-        ValueError: an order outside 1..64, or a task that no sequence model reads.
+        ValueError: an order outside 1..64, positions that are neither True nor False, or a task that no sequence model reads.
 
     Example:
         >>> from musicgym import Score
@@ -62,12 +63,15 @@ class NGramModel(SequenceModel):
 
     kind: ClassVar[str] = "ngram"
 
-    def __init__(self, task: Task, name: str = "", *, order: int = 5) -> None:
+    def __init__(self, task: Task, name: str = "", *, order: int = 5, positions: bool = False) -> None:
         self.of_task(task, name)
         if order.__class__ is not int or not 1 <= order <= _LONGEST:
             raise ValueError(f"NGramModel(order={order!r}): expected a whole number within 1..{_LONGEST}")
-        self.order = order
-        self._slots = self.places // POSITIONS  # voices * factors
+        if positions.__class__ is not bool:
+            raise ValueError(f"NGramModel(positions={positions!r}): expected True or False")
+        self.order, self.positions = order, positions
+        # What is known of a token is its place modulo this: voice and factor, or the position in the bar too.
+        self._slots = self.places if positions else self.places // POSITIONS
         self._counts: _Counts | None = None
 
     def fit(self, sequences: Sequences) -> NGramModel:
@@ -86,8 +90,8 @@ class NGramModel(SequenceModel):
 
     @property
     def config(self) -> dict[str, Any]:
-        """The order."""
-        return {"order": self.order}
+        """The constructor's numbers."""
+        return {"order": self.order, **({"positions": True} if self.positions else {})}
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """For each length k of contexts: the last tokens of its grams ("token.k"), how often they were seen ("count.k"), and how

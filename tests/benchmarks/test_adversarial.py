@@ -171,17 +171,18 @@ def test_less_of_everything_is_a_miss() -> None:
 def test_twins_are_to_be_found_out_more_easily() -> None:
     draws = np.random.default_rng(3)
     seeds = [seed_of(draws, 0.5) for _ in range(4)]
-    for arm, auc in (("pretrained", 0.8), ("adversarial", 0.7), ("negated", 0.9), ("blind", 0.75)):
-        judges = {kind: {"auc": auc, "real": [], "generated": []} for kind in KINDS}
-        seeds[0]["arms"].setdefault(arm, {"judges": judges})
-        for kind in KINDS:
-            seeds[0]["arms"][arm]["judges"][kind]["auc"] = auc
+    seeds[0]["arms"]["negated"] = seed_of(draws, 3.0)["arms"]["adversarial"]
+    seeds[0]["arms"]["blind"] = seed_of(draws, 2.0)["arms"]["adversarial"]
     found = table(seeds)
-    assert list(found.twins) == list(KINDS)
+    for figures in found.twins.values():
+        difference = figures["blind"].mean - figures["adversarial"].mean
+        assert figures["blind less adversarial"].mean == pytest.approx(difference)
+        assert figures["blind less adversarial"].low < difference < figures["blind less adversarial"].high
     assert all(expected(found).values())
-    assert "| CNN | 0.800 | 0.700 | 0.900 | 0.750 |" in adversarial.markdown(found, {}, "")
-    seeds[0]["arms"]["blind"]["judges"]["CNN"]["auc"] = 0.69
-    assert [name for name, value in expected(table(seeds)).items() if not value] == ["the CNN tells the twins' better"]
+    assert f"| CNN | {found.twins['CNN']['pretrained'].mean:.3f} [" in adversarial.markdown(found, {}, "")
+    seeds[0]["arms"]["blind"] = seed_of(draws, 0.5)["arms"]["adversarial"]
+    missed = [name for name, value in expected(table(seeds)).items() if not value]
+    assert missed == [f"the {kind} tells the twins' better" for kind in KINDS]
 
 
 @pytest.mark.slow
@@ -192,9 +193,9 @@ def test_a_quick_run_has_every_figure_and_goes_on_where_it_was(tmp_path: Path, c
     assert all(f"| AUC of the {kind} |" in first for kind in KINDS)
     found = json.loads((tmp_path / "adversarial.json").read_text())
     assert len(found["expected"]) == 9
-    written = (tmp_path / "seed-0.json").stat().st_mtime_ns
+    written = (tmp_path / "seed-0" / "blind.json").stat().st_mtime_ns
     assert adversarial.main(words) in (0, 1)
-    assert (tmp_path / "seed-0.json").stat().st_mtime_ns == written
+    assert (tmp_path / "seed-0" / "blind.json").stat().st_mtime_ns == written
     assert capsys.readouterr().out.split("##")[1] == first.split("##")[1]
 
 

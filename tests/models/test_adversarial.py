@@ -101,23 +101,15 @@ def test_twins_learn_nothing_the_contrary_or_something_else() -> None:
     assert share["blind"] < share[""] - 0.3
 
 
-def test_what_comes_out_is_a_mean_of_the_weights(little: Any) -> None:
+@pytest.mark.parametrize("inertia", [0.0, 0.3, 0.98, 1.0])
+def test_what_comes_out_is_a_mean_of_the_weights(little: Any, inertia: float) -> None:
     seen: list[torch.Tensor] = []
-    ends = []
     model = generator()
-
-    def see(told: Round) -> None:
-        seen.append(model.head.bias.detach().clone())
-
-    for inertia in (0.0, 0.98):
-        model = generator()
-        contest(model, judge(), little[0], dataclasses.replace(SHORT, inertia=inertia), watcher=see)
-        ends.append(model.head.bias)
-    torch.testing.assert_close(ends[0], seen[3], rtol=0, atol=0)
-    mean = generator().head.bias.detach()
-    for number, weights in enumerate(seen[4:]):
-        mean = mean.lerp(weights, 1 - (1 + number) / (10 + number))
-    torch.testing.assert_close(ends[1], mean)
+    settings = dataclasses.replace(SHORT, inertia=inertia)
+    contest(model, judge(), little[0], settings, watcher=lambda _: seen.append(model.head.bias.detach().clone()))
+    weights = [inertia**age for age in (3, 2, 1, 0)]
+    expected = sum(weight * bias for weight, bias in zip(weights, seen, strict=True)) / sum(weights)
+    torch.testing.assert_close(model.head.bias.detach(), expected)
 
 
 def test_the_same_seed_gives_the_same_and_a_contest_goes_on_as_if_it_had_not_stopped(little: Any, tmp_path: Path) -> None:
@@ -134,8 +126,10 @@ def test_the_same_seed_gives_the_same_and_a_contest_goes_on_as_if_it_had_not_sto
     outcome = contest(again, judge(), little[0], SHORT, folder=tmp_path, resume=True)
     assert again.fingerprint == whole.fingerprint
     assert outcome.discriminator.fingerprint == expected.discriminator.fingerprint
-    done = contest(generator(), judge(), little[0], SHORT, folder=tmp_path, resume=True)
+    finished = generator()
+    done = contest(finished, judge(), little[0], SHORT, folder=tmp_path, resume=True)
     assert (done.rounds, done.last) == (4, None)
+    assert finished.fingerprint == whole.fingerprint
 
 
 def test_a_checkpoint_of_another_contest_is_refused(little: Any, tmp_path: Path) -> None:
