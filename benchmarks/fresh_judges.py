@@ -1,8 +1,8 @@
 """Judges that have seen nothing yet, and learn to tell real pieces from a generator's: how well they do is how real these look.
 
-Three of different kinds, so that no generator has learned against one of them: logistic regression on the frequencies of n-grams
-of tokens, a convolutional network that looks both ways, a Transformer that does. All get the same pieces, as many updates, the
-same early stopping on held-out pieces, and are then asked once about others.
+Three of different kinds, so that no generator has learned against one of them: logistic regression on which n-grams of tokens
+there are and how often, a convolutional network that looks both ways, a Transformer that does. All get the same pieces, as many
+updates, the same early stopping on held-out pieces, and are then asked once about others.
 """
 
 from __future__ import annotations
@@ -134,7 +134,8 @@ def _tensors(found: Sequences) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor
 class _NGramLogistic(torch.nn.Module):
     """Logistic regression: for each n-gram of tokens a weight times its frequency, and one for its being there at all.
 
-    How often n-grams of a length are new in the piece, not there before, has a weight of its own.
+    The share of a length's n-grams that are new in the piece, not there before, has a weight of its own. All is divided by the
+    number of n-grams of that length.
     """
 
     def __init__(self, alphabet: Alphabet) -> None:

@@ -36,6 +36,7 @@ from musicgym.models.storing import load
 MUSIC = {"melodies": ("melody-lstm", "melody-transformer"), "chorales": ("chorale-lstm", "chorale-transformer")}
 ORDERS = (3, 5, 7, 9, 12, 16)  # of n-gram models, for the best by the validation split
 BASELINE = "5-gram"
+PLACED = "5-gram that knows the position in the bar"
 EQUAL = 0.01  # share by which the weights of LSTM and Transformer may differ
 
 
@@ -58,17 +59,22 @@ def judged(found: Prepared, models: dict[str, Path], orders: Sequence[int] = ORD
     """
     counted, _ = material.sequences_of(found.learned[0], material.in_all_keys(*found.learned), found.model.alphabet)
 
-    def grams(order: int) -> NGramModel:
-        return NGramModel(found.task, f"{order}-gram", order=order).fit(counted)
+    def grams(order: int, positions: bool = False) -> NGramModel:
+        return NGramModel(found.task, f"{order}-gram", order=order, positions=positions).fit(counted)
 
     valid = {order: summary(_tally(found, "valid", grams(order).logits))["slot"]["nats"] for order in orders}
     best = min(valid, key=lambda order: valid[order])
     size = found.model.alphabet.size
     predictors: dict[str, tuple[int, Predictor]] = {"uniform": (0, lambda tokens, _: torch.zeros(*tokens.shape, size))}
-    for name, order in (("unigram", 1), (BASELINE, 5), (f"{best}-gram, the best of {', '.join(map(str, orders))}", best)):
-        if name not in predictors and not (order == 5 and name != BASELINE):
-            model = grams(order)
-            predictors[name] = sum(part.numel() for part in model.tensors().values()), model.logits
+    counted_ones = (
+        ("unigram", 1, False),
+        (BASELINE, 5, False),
+        (PLACED, 5, True),
+        *(((f"{best}-gram, the best of {', '.join(map(str, orders))}", best, False),) if best != 5 else ()),
+    )
+    for name, order, positions in counted_ones:
+        model = grams(order, positions)
+        predictors[name] = sum(part.numel() for part in model.tensors().values()), model.logits
     for name, path in models.items():
         network = load(path, found.task)
         if not isinstance(network, SequenceModel):

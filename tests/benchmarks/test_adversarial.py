@@ -48,6 +48,19 @@ def test_a_fresh_judge_tells_what_can_be_told_and_not_what_cannot(kind: str) -> 
     assert 0.3 < verdict(kind, ALPHABET, *same, budget, seed=1).auc < 0.7
 
 
+def test_the_n_gram_judge_hears_that_a_phrase_comes_back() -> None:
+    draws = np.random.default_rng(0)
+
+    def phrases(count: int, different: int) -> Sequences:
+        """Four phrases, each of all twelve notes in an order that is drawn; single notes are as frequent in all pieces."""
+        lots = np.argsort(draws.random((count, different, 12)), axis=2)
+        tokens = np.tile(lots.reshape(count, -1), (1, 4 // different)).astype(np.int16) + 2
+        return Sequences(tokens, np.zeros_like(tokens), np.full(count, 48, np.int32))
+
+    sides = [Sides(phrases(count, 2), phrases(count, 4)) for count in (128, 48, 64)]
+    assert verdict("n-gram logistic", ALPHABET, *sides, Budget(updates=60, batch=32, evaluate_every=20), seed=1).auc > 0.95
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_stands_after_a_pieces_end_is_nothing_to_a_judge(kind: str) -> None:
     draws = np.random.default_rng(0)
@@ -146,6 +159,18 @@ def test_intervals_hold_the_auc_and_are_of_seeds_and_families() -> None:
         assert figures["difference"].mean == pytest.approx(figures["adversarial"].mean - figures["pretrained"].mean)
     assert found.copies["real"]["95th percentile"] == 9
     assert found.copies["adversarial"] == {"95th percentile": 5, "most": 5, "share above real": 0}
+
+
+def test_families_that_all_seeds_share_are_drawn_together() -> None:
+    draws = np.random.default_rng(4)
+    lot = draws.normal(0, 3, 30)  # of a family, in every seed
+    seeds = [seed_of(draws, 0.5) for _ in range(4)]
+    for one in seeds:
+        for judges in (said["judges"] for said in one["arms"].values()):
+            for said in judges.values():
+                said["real"] = said["real"] + lot[one["families"]]
+    alone, together = (table(some).auc["CNN"]["pretrained"] for some in (seeds[:1], seeds))
+    assert together.high - together.low > 0.8 * (alone.high - alone.low)
 
 
 @pytest.mark.parametrize(("after", "copies", "missed"), [(0.5, 5, 0), (2.0, 5, 3), (0.5, 12, 1)])

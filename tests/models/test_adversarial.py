@@ -87,10 +87,10 @@ def test_the_leash_holds_the_generator_near_to_the_pretrained_one() -> None:
     assert ends[1] < 0.2 * ends[0]
 
 
-def test_twins_learn_nothing_the_contrary_or_something_else() -> None:
+def test_a_constant_pay_teaches_nothing_and_a_negated_one_the_contrary() -> None:
     token, rounds = 60 - 48 + 2, Contest(rounds=60, batch=32, steps=16, generator_rate=0.02, discriminator_rate=0.01, leash=0.0)
     share = {}
-    for twin in ("", "constant", "negated", "blind"):
+    for twin in ("", "constant", "negated"):
         model = generator()
         before = model.fingerprint
         contest(model, judge(), constant(60), dataclasses.replace(rounds, twin=twin))
@@ -98,7 +98,24 @@ def test_twins_learn_nothing_the_contrary_or_something_else() -> None:
         share[twin] = float((found.tokens == token).mean())
         assert (model.fingerprint == before) == (twin == "constant")
     assert share["negated"] < share["constant"] < share[""] - 0.3
-    assert share["blind"] < share[""] - 0.3
+
+
+def test_the_blind_twin_is_paid_for_the_page_before_and_nothing_at_once(little: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from musicgym.models import adversarial
+
+    seen = []
+
+    def spied(paid: np.ndarray, inside: np.ndarray, discount: float, group: int) -> np.ndarray:
+        seen.append(paid)
+        return np.zeros(paid.shape, np.float32)
+
+    monkeypatch.setattr(adversarial, "ahead", spied)
+    for twin in ("", "blind"):
+        model = generator()
+        contest(model, judge(), little[0], Contest(rounds=1, batch=12, group=4, steps=16, leash=0.0, twin=twin))
+        assert (model.fingerprint == generator().fingerprint) == (twin == "blind")
+    np.testing.assert_array_equal(seen[1], np.roll(seen[0], 4, axis=0))
+    assert not np.array_equal(seen[1], seen[0])
 
 
 @pytest.mark.parametrize("inertia", [0.0, 0.3, 0.98, 1.0])
@@ -209,6 +226,7 @@ def test_what_is_ahead_is_all_that_comes_later_less_the_mean_of_the_group_at_eac
         ({"discount": 1.1}, "a share within 0..1"),
         ({"largest": 0.0}, "a number above 0"),
         ({"generator_rate": float("nan")}, "generator_rate=nan"),
+        ({"twin": "blind", "batch": 12, "group": 8}, "batch=12, group=8: the twin 'blind' needs two pages"),
         ({"twin": "evil"}, "twin='evil': expected one of '', 'constant', 'negated', 'blind'"),
         ({"inertia": 1.5}, "inertia=1.5: expected a share within 0..1"),
         ({"pool_share": 2}, "pool_share=2"),

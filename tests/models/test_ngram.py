@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from musicgym import NoteChoice, StepChoice, Task
@@ -10,6 +11,7 @@ from musicgym.corpus import load
 from musicgym.models import NGramModel
 from musicgym.models.witten_bell import NGram
 from musicgym.testing.music import random_music
+from musicgym.testing.sequence_model import check_sequence_model
 
 
 def test_on_one_voice_it_says_what_the_counts_say() -> None:
@@ -47,3 +49,22 @@ def test_it_fits_the_memory_of_small_numbers() -> None:
     stored = sum(tensor.numel() * tensor.element_size() for tensor in model.tensors().values())
     grams = sum(tensor.numel() for name, tensor in model.tensors().items() if name.startswith("token"))
     assert stored < 6 * grams
+
+
+def test_with_positions_it_knows_where_in_the_bar_a_note_is_to_come() -> None:
+    task = Task(StepChoice(60, 71), length=32)
+    draws = np.random.default_rng(0)
+    found = NGramModel(task).sequences(random_music(draws, task, 200))
+    tokens = np.where(found.place % 4 == 0, 2 + draws.integers(0, 12, found.tokens.shape), 1).astype(np.int16)  # each quarter
+    model = NGramModel(task, order=1, positions=True).fit(found._replace(tokens=tokens))
+    check_sequence_model(model)
+    place = torch.arange(16)
+    logits, _ = model.step(torch.full((16,), model.alphabet.start), model.start(16), place)
+    holds = torch.softmax(logits, 1)[:, 1]
+    assert (holds[place % 4 == 0] < 0.01).all()
+    assert (holds[place % 4 > 0] > 0.99).all()
+    again = NGramModel(task, **model.config)
+    again.load_tensors(model.tensors())
+    assert again.fingerprint == model.fingerprint
+    with pytest.raises(ValueError, match=r"positions=1\): expected True or False"):
+        NGramModel(task, positions=1)  # type: ignore[arg-type]
