@@ -256,15 +256,20 @@ def table(found: Sequence[dict[str, Any]]) -> Table:
     }
     twins = {}
     for one, weight in zip(found, weights, strict=True):
-        for kind in KINDS if set(one["arms"]) > set(ARMS) else ():
-            judged = {arm: _wins(*(np.array(said["judges"][kind][side]) for side in _SIDES)) for arm, said in one["arms"].items()}
-            point = {arm: float(wins.mean()) for arm, wins in judged.items()}
-            draws = {arm: _resampled(wins, weight) for arm, wins in judged.items()}
-            for twin in TWINS:
-                for values in (point, draws):
-                    values[_apart(twin)] = values[twin] - values[ARMS[1]]
-            twins[kind] = {name: _figure(point[name], draws[name]) for name in point}
+        if set(one["arms"]) > set(ARMS):
+            twins = {kind: _beside_twins(one["arms"], kind, weight) for kind in KINDS}
     return Table(aucs, diversity, twins, copies)
+
+
+def _beside_twins(arms: dict[str, Any], kind: str, weight: np.ndarray) -> dict[str, Figure]:
+    """What a judge says of all arms of one seed, and of twins less the arm that they are twins of."""
+    wins = {arm: _wins(*(np.array(said["judges"][kind][side]) for side in _SIDES)) for arm, said in arms.items()}
+    drawn = {arm: _resampled(matrix, weight) for arm, matrix in wins.items()}
+    made = {arm: _figure(float(matrix.mean()), drawn[arm]) for arm, matrix in wins.items()}
+    for twin in TWINS:
+        apart = made[twin].mean - made[ARMS[1]].mean
+        made[_apart(twin)] = _figure(apart, drawn[twin] - drawn[ARMS[1]])
+    return made
 
 
 def _apart(twin: str) -> str:
