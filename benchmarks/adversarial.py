@@ -31,7 +31,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import platform
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,6 +42,7 @@ from musicgym.agents.comparison import BOOTSTRAP_SEED, RESAMPLES, Figure
 from musicgym.agents.runs import write_json
 from musicgym.benchmarks.diversity import distinct, longest_copies, vendi
 from musicgym.benchmarks.fresh_judges import KINDS, Budget, Sides, verdict
+from musicgym.benchmarks.outcome import conclude, verdicts
 from musicgym.benchmarks.train_models import MELODIES, MELODY, MODELS, missing, quick, train_one
 from musicgym.corpus import SPLITS
 from musicgym.models import material
@@ -342,7 +342,7 @@ def markdown(found: Table, met: dict[str, bool], note: str) -> str:
     lines += [
         f"| {name} | {' | '.join(f'{values[column]:.3g}' for column in columns)} |" for name, values in found.copies.items()
     ]
-    return "\n".join([*lines, "", *(f"- {'met' if value else 'MISSED'}: {name}" for name, value in met.items()), ""])
+    return "\n".join([*lines, "", *verdicts(met), ""])
 
 
 def _cell(figure: Figure) -> str:
@@ -385,12 +385,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     figures = table(found)
     met = expected(figures)
     note = f"{len(found)} seeds, {len(found[0]['families'])} test windows each, {scale.contest.rounds} rounds."
-    text = markdown(figures, met, note)
-    result = {"machine": platform.platform(), "table": figures._asdict(), "expected": met}
-    write_json(asked.out / "adversarial.json", result)
-    (asked.out / "adversarial.md").write_text(text, encoding="utf-8")
-    print(text)
-    return 0 if all(met.values()) else 1
+    return conclude(asked.out, "adversarial", markdown(figures, met, note), {"table": figures._asdict()}, met)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ What was expected stands in `EXPECTED_RATIO` and in `chorale_style` and was writ
 from __future__ import annotations
 
 import argparse
-import platform
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -29,10 +28,10 @@ from musicgym.agents.comparison import BOOTSTRAP_SEED, Figure, bootstrap
 from musicgym.agents.defaults import settings_for
 from musicgym.agents.greedy import Greedy
 from musicgym.agents.players import Player, randomly
-from musicgym.agents.runs import write_json
 from musicgym.agents.settings import Settings, reward_of, task_of
 from musicgym.agents.unseen import Unseen, as_written, unseen
 from musicgym.benchmarks.chorale_style import PAID_BY, percentiles, style
+from musicgym.benchmarks.outcome import conclude, verdicts
 from musicgym.benchmarks.page_by_page import keep_median_and_worst, write_to_each
 from musicgym.benchmarks.part_writing_figures import Rate, rates
 from musicgym.benchmarks.train_controls import control_arms
@@ -213,21 +212,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"- reward: {reward.name} ({reward.fingerprint}); trained with {base.reward or reward.name} {' '.join(base.changes)}",
         f"- brackets: 95 % bootstrap over seeds (of fewer than {FEWEST} the range of their means) or, without seeds, families",
         f"- Bach's rates and percentiles: {len(everything.length)} excerpts of all splits on the same grid",
-        *(f"- {'met' if ok else 'MISSED'}: {name}" for name, ok in met.items()),
+        *verdicts(met),
     ]
     text = "\n\n".join([totals, rates_table(found, bach, whole), style_table(found, bach, whole), "\n".join(notes)])
-    asked.out.mkdir(parents=True, exist_ok=True)
     result = {
-        "settings": base.to_dict(), "machine": platform.platform(), "seconds": time.perf_counter() - began, "expected": met,
+        "settings": base.to_dict(), "seconds": time.perf_counter() - began,
         "training_seconds": {f"{w.player} {w.seed}": w.seconds for w in found if w.seconds}, "notes": notes,
         "totals": {f"{w.player} {w.seed}": w.totals.mean() for w in [*found, bach]},
     }  # fmt: skip
-    write_json(asked.out / "chorale_agent.json", result)
-    (asked.out / "chorale_agent.md").write_text(text + "\n", encoding="utf-8")
+    status = conclude(asked.out, "chorale_agent", text, result, met)
     mine = next(w for w in found if w.player == TRAINED)
     keep_median_and_worst(asked.out, mine.totals, mine.music, task)  # of the first seed
-    print(text)
-    return 0 if all(met.values()) else 1
+    return status
 
 
 def verdict(found: Sequence[Written], bach: Written, families: np.ndarray) -> dict[str, bool]:

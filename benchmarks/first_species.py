@@ -12,8 +12,6 @@ What was expected stands in `EXPECTED_LEGAL` and `EXPECTED_SHARE` and was writte
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -29,9 +27,9 @@ from musicgym.agents.comparison import BOOTSTRAP_SEED, Figure, bootstrap
 from musicgym.agents.defaults import settings_for
 from musicgym.agents.greedy import Greedy
 from musicgym.agents.players import Player, randomly
-from musicgym.agents.runs import write_json
 from musicgym.agents.settings import Settings, reward_of, task_of
 from musicgym.benchmarks.exhaustive import best
+from musicgym.benchmarks.outcome import conclude, verdicts
 from musicgym.benchmarks.page_by_page import keep_median_and_worst, write_to_each
 from musicgym.benchmarks.train_controls import CONTROL_SEEDS, control_arms
 from musicgym.grids import side_by_side
@@ -158,23 +156,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"- reward: {reward.name} ({reward.fingerprint})",
         f"- optimum: mean {most.mean():.2f}; pieces that reach it: {min(ways)} to {max(ways)} to a cantus firmus",
         "- 95 % intervals: bootstrap over seeds, or over cantus firmi for players without seeds",
-        *(f"- {'met' if ok else 'MISSED'}: {name}" for name, ok in met.items()),
+        *verdicts(met),
     ]
     text = "\n".join([text, "", *notes])
-    asked.out.mkdir(parents=True, exist_ok=True)
     result = {
-        "settings": base.to_dict(), "machine": platform.platform(), "seconds": time.perf_counter() - began, "expected": met,
+        "settings": base.to_dict(), "seconds": time.perf_counter() - began,
         "figures": {name: {kind: list(f) for kind, f in kinds.items()} for name, kinds in figures.items()},
         "training_seconds": {f"{w.player} {w.seed}": w.seconds for w in found if w.seconds},
         "optimum": most.tolist(), "notes": notes,
     }  # fmt: skip
-    write_json(asked.out / "first_species.json", result)
-    (asked.out / "first_species.md").write_text(text, encoding="utf-8")
+    status = conclude(asked.out, "first_species", text, result, met)
     if mine := next((w for w in found if w.player == "trained"), None):
         keep_median_and_worst(asked.out, mine.totals, mine.music, task)  # of the first seed
-    print(text)
-    print(json.dumps(met))
-    return 0 if all(met.values()) else 1
+    return status
 
 
 def verdict(figures: Mapping[str, Mapping[str, Figure]]) -> dict[str, bool]:

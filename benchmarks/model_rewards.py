@@ -22,10 +22,8 @@ the Transformer's step at 512 tokens no more than 3 times that at 32. A run that
 from __future__ import annotations
 
 import argparse
-import platform
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -33,8 +31,8 @@ import torch
 
 from musicgym import models, rewards
 from musicgym.agents.comparison import Figure
-from musicgym.agents.runs import write_json
 from musicgym.benchmarks.discrimination import Discrimination, discrimination, standing
+from musicgym.benchmarks.outcome import conclude, verdicts
 from musicgym.benchmarks.timing import Candidate, side_by_side
 from musicgym.benchmarks.tunes import Tunes, tunes
 from musicgym.models.determinism import threads
@@ -191,20 +189,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     stands = standings(limit) if asked.what == "tell" else {}
     ratios = (speed(2, 0.01) if asked.quick else speed()) if asked.what == "speed" else {}
     met = expected(found, stands, ratios)
-    text = markdown(found, stands, ratios)
-    text += "\n".join(f"- {'met' if value else 'MISSED'}: {name}" for name, value in met.items())
-    asked.out.mkdir(parents=True, exist_ok=True)
-    result: dict[str, Any] = {
-        "machine": platform.platform(),
+    text = markdown(found, stands, ratios) + "\n".join(verdicts(met))
+    result = {
         "told": {text: {kind: one._asdict() for kind, one in kinds.items()} for text, kinds in found.items()},
         "standings": stands,
         "ratios": ratios,
-        "expected": met,
     }
-    write_json(asked.out / f"{asked.what}.json", result)
-    (asked.out / f"{asked.what}.md").write_text(text + "\n", encoding="utf-8")
-    print(text)
-    return 0 if all(met.values()) else 1
+    return conclude(asked.out, asked.what, text, result, met)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ difference below 0; LSTM and Transformer of equally many weights. A run that mis
 from __future__ import annotations
 
 import argparse
-import platform
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,7 +23,7 @@ import numpy as np
 import torch
 
 from musicgym.agents.comparison import BOOTSTRAP_SEED, RESAMPLES, Figure
-from musicgym.agents.runs import write_json
+from musicgym.benchmarks.outcome import conclude, verdicts
 from musicgym.benchmarks.train_models import MODELS, missing, quick, train_one
 from musicgym.models import material
 from musicgym.models.figures import UNITS, Predictor, Tally, held, summary, tally
@@ -203,17 +202,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             tables[music] = judged(found, {name: folder / name for name in names}, ORDERS[:2] if asked.quick else ORDERS)
             texts.append(markdown(music, tables[music], _note(found.card)))
     met = expected(tables)
-    asked.out.mkdir(parents=True, exist_ok=True)
-    text = "\n".join([*texts, *(f"- {'met' if value else 'MISSED'}: {name}" for name, value in met.items())])
-    result: dict[str, Any] = {
-        "machine": platform.platform(),
-        "tables": {music: {name: row._asdict() for name, row in table.items()} for music, table in tables.items()},
-        "expected": met,
-    }
-    write_json(asked.out / "model_table.json", result)
-    (asked.out / "model_table.md").write_text(text + "\n", encoding="utf-8")
-    print(text)
-    return 0 if all(met.values()) else 1
+    result = {"tables": {music: {name: row._asdict() for name, row in table.items()} for music, table in tables.items()}}
+    return conclude(asked.out, "model_table", "\n".join([*texts, *verdicts(met)]), result, met)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,6 @@ What is expected stands in `control_verdicts` and was written down before the fi
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import sys
 import time
 from collections.abc import Sequence
@@ -28,7 +26,6 @@ from typing import Any
 from musicgym.agents.comparison import Figure
 from musicgym.agents.defaults import settings_for
 from musicgym.agents.options import parse_options
-from musicgym.agents.runs import write_json
 from musicgym.agents.seeds import jobs_for
 from musicgym.agents.settings import Settings, reward_of, task_id, task_of
 from musicgym.agents.table import markdown
@@ -44,6 +41,7 @@ from musicgym.benchmarks.control_verdicts import (
     standing_of,
     verdicts,
 )
+from musicgym.benchmarks.outcome import conclude
 from musicgym.registration import imported, parted, registered
 
 CONTROL_SEEDS = (0, 1, 2, 3, 4)
@@ -175,8 +173,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         "settings": {arm: settings.to_dict() for arm, settings in arms.items()},
         "seeds": list(seeds),
         "seconds": time.perf_counter() - began,
-        "machine": platform.platform(),
-        "expected": met,
         "totals": {arm: {j.seed: float(j.totals.sum(axis=1).mean()) for j in found if j.arm == arm} for arm in arms},
         "distinct": {arm: {j.seed: j.distinct for j in found if j.arm == arm} for arm in arms},
         "training_seconds": {arm: {j.seed: j.seconds for j in found if j.arm == arm} for arm in arms},
@@ -185,11 +181,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "loudness": {name: {measure: _finite(f) for measure, f in measures.items()} for name, measures in loud.items()},
         "notes": notes,
     }
-    write_json(asked.out / f"{asked.experiment}.json", result)
-    (asked.out / f"{asked.experiment}.md").write_text(text, encoding="utf-8")
-    print(text)
-    print(json.dumps(met))
-    return 0 if all(met.values()) else 1
+    return conclude(asked.out, asked.experiment, text, result, met)
 
 
 def _parser() -> argparse.ArgumentParser:

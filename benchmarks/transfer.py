@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +35,7 @@ import numpy as np
 
 from musicgym.agents.comparison import BOOTSTRAP_SEED, RESAMPLES, Figure
 from musicgym.agents.runs import write_json
+from musicgym.benchmarks.outcome import conclude, verdicts
 from musicgym.benchmarks.train_models import MELODY, MODELS, check_fresh, quick, train_one
 from musicgym.models import material
 from musicgym.models.figures import UNITS, held, tally
@@ -248,7 +248,6 @@ def report(bench: Bench, chosen: Iterable[Arm]) -> tuple[dict[str, Any], str]:
         for count in PIECES
     }
     result = {
-        "machine": platform.platform(),
         "sopranos": {g: {"seeds": points[g].tolist(), "figure": figure(points[g], draws[g])} for g in groups},
         "fine-tuned less": differences,
         "tunes": {g: {"seeds": forgotten[g].tolist(), "figure": figure(forgotten[g], forgotten_draws[g])} for g in kept},
@@ -281,7 +280,7 @@ def markdown(result: dict[str, Any]) -> str:
             seeds = " ".join(f"{value:.3f}" for value in row["seeds"])
             lines.append(f"| {name} | {{:.3f}} [{{:.3f}}, {{:.3f}}] | {seeds} |".format(*row["figure"]))
         lines.append("")
-    return "\n".join([*lines, *(f"- {'met' if value else 'MISSED'}: {what}" for what, value in result["expected"].items())])
+    return "\n".join([*lines, *verdicts(result["expected"])])
 
 
 def _used_up(card: dict[str, Any]) -> bool:
@@ -336,10 +335,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("TUNED is empty: run tune first, and write down what it chose")
     chosen = dict.fromkeys((f"{name} {count}" for name in ARMS for count in PIECES), (1e-3, 0.1)) if asked.quick else TUNED
     result, text = report(bench, arms(chosen))
-    write_json(asked.out / "transfer.json", result)
-    (asked.out / "transfer.md").write_text(text + "\n", encoding="utf-8")
-    print(text)
-    return 0 if all(result["expected"].values()) else 1
+    return conclude(asked.out, "transfer", text, result, result["expected"])
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ misses one of these ends with status 1. Windows of eight bars are shown beside t
 from __future__ import annotations
 
 import argparse
-import platform
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,8 +29,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from musicgym.agents.comparison import Figure
-from musicgym.agents.runs import write_json
 from musicgym.benchmarks.model_table import ratios, resamples
+from musicgym.benchmarks.outcome import conclude, verdicts
 from musicgym.benchmarks.panel import Panel
 from musicgym.benchmarks.train_models import MODELS, missing, quick, train_one
 from musicgym.models import bars, material
@@ -215,17 +214,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             assert isinstance(lstm, SequenceModel)
             told[name] = judged(model, lstm, found, **({"decode": 64, "draw": 64} if asked.quick else {}))
     met = expected(told)
-    asked.out.mkdir(parents=True, exist_ok=True)
-    text = "\n".join([markdown(told), *(f"- {'met' if value else 'MISSED'}: {what}" for what, value in met.items())])
-    result: dict[str, Any] = {
-        "machine": platform.platform(),
-        "models": {name: one._asdict() for name, one in told.items()},
-        "expected": met,
-    }
-    write_json(asked.out / "vae_figures.json", result)
-    (asked.out / "vae_figures.md").write_text(text + "\n", encoding="utf-8")
-    print(text)
-    return 0 if all(met.values()) else 1
+    result = {"models": {name: one._asdict() for name, one in told.items()}}
+    return conclude(asked.out, "vae_figures", "\n".join([markdown(told), *verdicts(met)]), result, met)
 
 
 if __name__ == "__main__":
