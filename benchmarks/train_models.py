@@ -47,6 +47,7 @@ _MELODY = Training(window=256, batch=32, updates=3000, warmup=200, evaluate_ever
 _CHORALE = Training(window=128, batch=8, updates=3000, warmup=200, evaluate_every=200, patience=8, threads=THREADS)
 _SIZES: dict[str, dict[str, Any]] = {
     "melody-lstm": {"units": 368, "embedding": 96},
+    "melody-lookback": {"units": 368, "embedding": 96, "lookback": True},
     "melody-transformer": {"layers": 4, "width": 128, "heads": 4, "context": 512},
     "chorale-lstm": {"units": 464, "embedding": 112},
     "chorale-transformer": {"layers": 4, "width": 160, "heads": 4, "context": 512},
@@ -64,12 +65,12 @@ class Made(NamedTuple):
     shipped: bool
 
 
-def _neural(name: str, transpose: str = "all") -> Recipe:
-    """The recipe of one of `_SIZES`, with what it was tuned to."""
-    music, kind = name.split("-")
+def _neural(name: str, tuned: str, transpose: str = "all") -> Recipe:
+    """The recipe of one of `_SIZES`, with what one of `TUNED` was tuned to."""
+    music, kind = tuned.split("-")
     task, corpus, training = (MELODY, MELODIES, _MELODY) if music == "melody" else (CHORALE, "bach", _CHORALE)
     sizes = {**_SIZES[name], "dropout": DROPOUT[music]}
-    return Recipe(kind, corpus, task.to_json(), sizes, replace(training, learning_rate=TUNED[name], transpose=transpose))
+    return Recipe(kind, corpus, task.to_json(), sizes, replace(training, learning_rate=TUNED[tuned], transpose=transpose))
 
 
 def _discriminator() -> Recipe:
@@ -87,11 +88,12 @@ def _vae(name: str, batch: int, updates: int) -> Recipe:
 
 MODELS: dict[str, Made] = {
     "melody-ngram": Made(Recipe("ngram", MELODIES, MELODY.to_json(), {"order": 5}), 20, True),
-    "melody-lstm": Made(_neural("melody-lstm"), 20, True),
-    "melody-lstm-c": Made(_neural("melody-lstm", "C"), 20, True),
-    "melody-transformer": Made(_neural("melody-transformer"), 20, True),
-    "chorale-transformer": Made(_neural("chorale-transformer"), 60, True),
-    "chorale-lstm": Made(_neural("chorale-lstm"), 60, False),
+    "melody-lstm": Made(_neural("melody-lstm", "melody-lstm"), 20, True),
+    "melody-lstm-c": Made(_neural("melody-lstm", "melody-lstm", "C"), 20, True),
+    "melody-lookback": Made(_neural("melody-lookback", "melody-lstm"), 20, True),
+    "melody-transformer": Made(_neural("melody-transformer", "melody-transformer"), 20, True),
+    "chorale-transformer": Made(_neural("chorale-transformer", "chorale-transformer"), 60, True),
+    "chorale-lstm": Made(_neural("chorale-lstm", "chorale-lstm"), 60, False),
     "melody-discriminator": Made(_discriminator(), 20, True),  # after the model that it learns against
     "melody-vae": Made(_vae("melody-vae", batch=128, updates=6000), 20, True),
     "melody-vae-8": Made(_vae("melody-vae-8", batch=64, updates=4000), 20, False),

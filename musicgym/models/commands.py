@@ -72,7 +72,8 @@ def train(
         typer.Option(metavar="MODEL", help="Of a discriminator: the model whose pieces it learns to tell from real ones."),
     ] = None,
     size: Annotated[
-        list[str] | None, typer.Option(help="NAME=NUMBER of the model's make, such as units=256 or layers=2; may be given again.")
+        list[str] | None,
+        typer.Option(help="NAME=VALUE of the model's make, such as units=256, layers=2 or lookback=true; may be given again."),
     ] = None,
     transpose: Annotated[
         str | None, typer.Option(help="all (twelve keys), C (to C major, A minor, D dorian ..) or none. [default: all]")

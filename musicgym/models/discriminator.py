@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from musicgym.models.lookback import Lookback
 from musicgym.models.neural import Network, Reading, check_sizes
 from musicgym.models.tokens import Sequences
 from musicgym.pieces import Excerpts
@@ -16,9 +17,6 @@ from musicgym.score import Score
 from musicgym.task import Task
 
 _DEEPEST = 12  # layers; each doubles what a row has to remember
-# So many choices ago: of melodies in sixteenths these are half bars, bars and phrases. Of several voices a choice is a token of
-# each; of whole notes it is a note, so that voices may not match. A change makes all weights useless.
-LAGS = (2, 4, 6, 8, 12, 16, 18, 24, 32, 36, 48, 64, 72, 96)
 
 
 class DiscriminatorState(NamedTuple):
@@ -52,11 +50,11 @@ class Discriminator(Network):
     `logits` give the evidence of every token that may come next, as those of other models give logits.
 
     A network of dilated causal convolutions (van den Oord et al. 2016, "WaveNet") reads tokens and places, the last
-    2 ** `layers` tokens of them, and which tokens are the same as those a bar or a phrase before (`LAGS`): what comes back tells
-    real tunes from models'. What it says of each token is summed up, also for being one that comes back; mean and maximum of what
-    it made since the beginning tell of the whole prefix. No matrix in it stretches a vector by more than `bound`: training keeps
-    their spectral norms there (Miyato et al. 2018, "Spectral normalization for generative adversarial networks"; by projection,
-    as in Gouk et al. 2021, "Regularisation of neural networks by enforcing Lipschitz continuity").
+    2 ** `layers` tokens of them, and which tokens are the same as those a bar or a phrase before (`Lookback`): what comes back
+    tells real tunes from models'. What it says of each token is summed up, also for being one that comes back; mean and maximum
+    of what it made since the beginning tell of the whole prefix. No matrix in it stretches a vector by more than `bound`:
+    training keeps their spectral norms there (Miyato et al. 2018, "Spectral normalization for generative adversarial networks";
+    by projection, as in Gouk et al. 2021, "Regularisation of neural networks by enforcing Lipschitz continuity").
 
     Args:
         task: of whose choices the tokens are.
@@ -94,11 +92,9 @@ class Discriminator(Network):
         self.layers = torch.nn.ModuleList(_Layer(width, 2**layer) for layer in range(layers))
         self.head = torch.nn.Linear(3 * width, self.alphabet.size)
         self.each = torch.nn.Linear(width, self.alphabet.size)
-        self.lags = tuple(lag * self.reading.slots for lag in LAGS)
-        self.same = torch.nn.Linear(len(LAGS), width, bias=False)
-        self.again = torch.nn.Linear(width, len(LAGS))
+        self.lookback = Lookback(self, width, width)
         self.dropout = torch.nn.Dropout(dropout)
-        for head in (self.head, self.each, self.again):  # at first nothing speaks for or against
+        for head in (self.head, self.each):  # at first nothing speaks for or against
             torch.nn.init.normal_(head.weight, std=0.02)
             torch.nn.init.zeros_(head.bias)
         # What calibration has found: log-odds are stretched by the one and moved by the other.
@@ -120,7 +116,7 @@ class Discriminator(Network):
             return torch.zeros(n, *shape, device=self.device)
 
         length = torch.zeros(n, dtype=torch.int64, device=self.device)
-        read = torch.full((n, self.lags[-1] + 1), -1, dtype=torch.int64, device=self.device)
+        read = self.lookback.start(n)
         return DiscriminatorState(
             nothing(rings, width), read, nothing(width), nothing(width), nothing(), nothing(size), nothing(size), length
         )
@@ -136,11 +132,8 @@ class Discriminator(Network):
         position = torch.where(begins, 0, state.length)
         rows = torch.arange(len(tokens), device=self.device)
         # Rows that aren't active put what they read where their next token's will be, and nothing else.
-        ring = state.read.shape[1]
-        state.read[rows, position % ring] = tokens
-        wanted = position[:, None] - torch.tensor(self.lags, device=self.device)  # (N, lags)
-        before, ahead = (torch.where(at >= 0, state.read.gather(1, at % ring), -1) for at in (wanted, wanted + 1))
-        x, first = self._read(tokens, place, before), 0
+        before, ahead = self.lookback.stepped(state.read, tokens, position)
+        x, first = self.reading(tokens, place) + self.lookback.told(tokens, before), 0
         for layer in self._stack():
             behind = state.past[rows, first + (position - layer.distance) % layer.ring]
             state.past[rows, first + position % layer.ring] = x
@@ -151,7 +144,7 @@ class Discriminator(Network):
         total, most = state.total * goes_on + x, torch.where(goes_on, torch.maximum(state.most, x), x)
         read = tokens.clamp(max=self.alphabet.size - 1)[:, None]
         heard = (state.heard + state.says.gather(1, read)[:, 0]) * ~begins
-        count, says = (position + 1)[:, None], self._says(x, ahead)
+        count, says = (position + 1)[:, None], self.lookback.spoken_for(self.each(x), x, ahead)
         odds = self._odds(x, total / count, most, heard[:, None] + says, count)
         reached = state.odds.gather(1, read) * goes_on
         after = DiscriminatorState(state.past, state.read, total, most, heard, says, odds, position + 1)
@@ -159,18 +152,15 @@ class Discriminator(Network):
 
     def logits(self, tokens: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
         """The evidence of all tokens at every place of whole sequences, float32 (M, T, A); see `SequenceModel.logits`."""
-        read, width = self.shifted(tokens), tokens.shape[1]
-        before, ahead = (
-            torch.stack([functional.pad(read, (lag - early, 0), value=-1)[:, :width] for lag in self.lags], dim=2)
-            for early in (0, 1)
-        )
-        x = self.dropout(self._read(read, place, before))
+        read = self.shifted(tokens)
+        before, ahead = self.lookback.whole(read)
+        x = self.dropout(self.reading(read, place) + self.lookback.told(read, before))
         for layer in self._stack():
             behind = functional.pad(x, (0, 0, layer.distance, 0))[:, : x.shape[1]]
             x = x + self.dropout(layer(behind, x))
         x = functional.gelu(x)
         count = torch.arange(1, tokens.shape[1] + 1, device=tokens.device)[:, None]
-        says = self._says(x, ahead)
+        says = self.lookback.spoken_for(self.each(x), x, ahead)
         own = says.gather(2, tokens[:, :, None])
         odds = self._odds(x, x.cumsum(dim=1) / count, x.cummax(dim=1).values, own.cumsum(dim=1) - own + says, count)
         reached = odds.gather(2, tokens[:, :, None])
@@ -230,27 +220,6 @@ class Discriminator(Network):
                 made[part, : tokens.shape[1]] = said.double().cpu().numpy()
         made[np.arange(made.shape[1]) >= found.length[:, None]] = 0.0
         return made
-
-    def _read(self, tokens: torch.Tensor, place: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
-        """The vectors of tokens just read (...), (..., width).
-
-        Args:
-            tokens, place: (...).
-            before: int64 (..., lags), those read so long before; -1 where there was none.
-        """
-        made: torch.Tensor = self.reading(tokens, place) + self.same((before == tokens[..., None]).float())
-        return made
-
-    def _says(self, x: torch.Tensor, ahead: torch.Tensor) -> torch.Tensor:
-        """What each token that may come next speaks, for itself and for being one that comes back, (..., A).
-
-        Args:
-            x: (..., width).
-            ahead: int64 (..., lags), the tokens so long before it; -1 where there was none.
-        """
-        start = self.alphabet.start
-        said: torch.Tensor = functional.pad(self.each(x), (0, 1))
-        return said.scatter_add(-1, torch.where(ahead < 0, start, ahead), self.again(x))[..., :start]
 
     def _odds(
         self, x: torch.Tensor, mean: torch.Tensor, most: torch.Tensor, heard: torch.Tensor, count: torch.Tensor

@@ -71,7 +71,7 @@ def test_step_by_step_is_what_whole_sequences_say_with_rows_restarted_and_left_o
             longest = max(longest, len(read[row]))
     for row in range(rows):
         judge(row)
-    assert longest > 2 * model.lags[-1]  # beyond what it keeps
+    assert longest > 2 * model.lookback.lags[-1]  # beyond what it keeps
 
 
 def test_rows_taken_go_on_by_themselves() -> None:

@@ -34,6 +34,7 @@ def counted(task: Task) -> NGramModel:
 
 MAKE: dict[str, Callable[[Task], SequenceModel]] = {
     "lstm": lambda task: shaken(LSTM(task, units=24, embedding=8)),
+    "lstm that looks back": lambda task: shaken(LSTM(task, units=24, embedding=8, lookback=True)),
     "two-layer lstm": lambda task: shaken(LSTM(task, units=16, embedding=8, layers=2)),
     "transformer": lambda task: shaken(Transformer(task, layers=2, width=32, heads=2, context=300)),
     "short-sighted transformer": lambda task: shaken(Transformer(task, layers=3, width=32, heads=4, key_heads=2, context=11)),
@@ -52,6 +53,29 @@ def whole(model: SequenceModel, tokens: list[int], place: list[int]) -> torch.Te
 @tasks
 def test_every_kind_keeps_what_a_sequence_model_must(name: str, task: Task) -> None:
     check_sequence_model(MAKE[name](task))  # longer than the short-sighted one's context and the first room of the other's cache
+
+
+def test_an_lstm_that_looks_back_learns_at_once_that_bars_come_back() -> None:
+    draws = np.random.default_rng(0)
+    bars = torch.from_numpy(draws.integers(0, MAKE["lstm"](MELODY).alphabet.size, (48, 16)))
+    tokens, place = bars.repeat(1, 4), torch.arange(16).repeat(48, 4)  # four times the same bar, and none twice among all of them
+    nats = {}
+    for lookback in (False, True):
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            model = LSTM(MELODY, units=24, embedding=8, lookback=lookback)
+            learns = torch.optim.Adam(model.parameters(), lr=0.02)
+            for _ in range(60):
+                loss = torch.nn.functional.cross_entropy(
+                    model.logits(tokens[:32], place[:32])[:, 16:].flatten(0, 1), tokens[:32, 16:].flatten()
+                )
+                learns.zero_grad()
+                loss.backward()
+                learns.step()
+            with model.judging():
+                said = model.logits(tokens[32:], place[32:])[:, 16:]
+            nats[lookback] = float(torch.nn.functional.cross_entropy(said.flatten(0, 1), tokens[32:, 16:].flatten()))
+    assert nats[True] < 0.5 < 3 < nats[False]
 
 
 def test_a_model_that_says_what_is_no_number_is_named() -> None:
@@ -220,6 +244,7 @@ def test_a_model_says_which_tasks_it_reads() -> None:
         (lambda: Transformer(MELODY, width=36, heads=4), "a multiple of 8"),
         (lambda: Transformer(MELODY, heads=4, key_heads=3), "multiple of key_heads"),
         (lambda: NGramModel(MELODY, order=0), "order=0"),
+        (lambda: LSTM(MELODY, lookback=1), r"lookback=1\): expected True or False"),
         (lambda: NGramModel(MELODY).start(1) and NGramModel(MELODY).fingerprint, "fit the model"),
         (lambda: NGramModel(MELODY).fit(Sequences(*(np.zeros((0, 0), np.int16),) * 2, np.zeros(0, np.int32))), "one token"),
     ],

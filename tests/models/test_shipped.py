@@ -48,7 +48,7 @@ def test_nothing_that_a_model_is_judged_on_was_learned_from(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["melody-ngram", "melody-lstm", "melody-transformer", "chorale-transformer"])
+@pytest.mark.parametrize("name", ["melody-ngram", "melody-lstm", "melody-lookback", "melody-transformer", "chorale-transformer"])
 def test_a_sequence_model_keeps_what_it_must_and_makes_music_up(name):
     model = models.load(name)
     assert isinstance(model, SequenceModel)
