@@ -74,7 +74,7 @@ def _neural(name: str, tuned: str, transpose: str = "all") -> Recipe:
 
 
 def _discriminator() -> Recipe:
-    """Against the LSTM's pieces; the rate is the best of 5e-4, 1e-3 and 3e-3 after 300 updates with `TUNING_SEED`."""
+    """Against the LSTM's pieces; the rate was picked among 5e-4, 1e-3 and 3e-3 in short trials, not by `tune`."""
     training = replace(_MELODY, updates=3000, learning_rate=1e-3)
     sizes = _SIZES["melody-discriminator"]
     return Recipe("discriminator", MELODIES, MELODY.to_json(), sizes, training, against="melody-lstm")

@@ -8,9 +8,9 @@ that might have come, so the gradient of what a token is paid at once is the exp
 it is REINFORCE's (Williams 1992), with the mean at each place over pieces on the same page as baseline (as in GRPO, Shao et al.
 2024, "DeepSeekMath"). The divergence from the pretrained model (as in RL Tuner, Jaques et al. 2017) is expected too. Then the
 discriminator learns, from real pieces, from those, and from a pool of old ones (Shrivastava et al. 2017, "Learning from simulated
-and unsupervised images through adversarial training"), so that what the generator gave up isn't forgotten. Most of a generator's
-step is noise: what comes out in the end is a running mean of its weights (as in Yazici et al. 2019, "The unusual effectiveness of
-averaging in GAN training").
+and unsupervised images through adversarial training"), so that what the generator gave up isn't forgotten. What comes out in the
+end is a running mean of the generator's weights (as in Yazici et al. 2019, "The unusual effectiveness of averaging in GAN
+training").
 
     from musicgym.models import load, material
     from musicgym.models.adversarial import Contest, contest

@@ -50,11 +50,11 @@ class Discriminator(Network):
     `logits` give the evidence of every token that may come next, as those of other models give logits.
 
     A network of dilated causal convolutions (van den Oord et al. 2016, "WaveNet") reads tokens and places, the last
-    2 ** `layers` tokens of them, and which tokens are the same as those a bar or a phrase before (`Lookback`): what comes back
-    tells real tunes from models'. What it says of each token is summed up, also for being one that comes back; mean and maximum
-    of what it made since the beginning tell of the whole prefix. No matrix in it stretches a vector by more than `bound`:
-    training keeps their spectral norms there (Miyato et al. 2018, "Spectral normalization for generative adversarial networks";
-    by projection, as in Gouk et al. 2021, "Regularisation of neural networks by enforcing Lipschitz continuity").
+    2 ** `layers` tokens of them, and which tokens are the same as those a bar or a phrase before (`Lookback`). What it says of
+    each token is summed up, also for being one that comes back; mean and maximum of what it made since the beginning tell of the
+    whole prefix. No matrix in it stretches a vector by more than `bound`: training keeps their spectral norms there (Miyato et
+    al. 2018, "Spectral normalization for generative adversarial networks"; by projection, as in Gouk et al. 2021,
+    "Regularisation of neural networks by enforcing Lipschitz continuity").
 
     Args:
         task: of whose choices the tokens are.
